@@ -1,0 +1,78 @@
+# homeward: TCP connections that survive anycast route shifts.
+#
+#   make          builds ./homeward (installs nothing)
+#   make demo     installs what is missing, builds, and shows the main job in a lab of namespaces
+#   make test     installs what is missing, builds, runs all tests (as root)
+#   make install  DESTDIR= PREFIX=
+#   make deps     installs what building and testing need (Debian 12)
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+B       := build
+
+LIBS    := libbpf libxdp libnl-3.0 libnl-route-3.0 yaml-0.1 libsystemd smartcols json-c
+CFLAGS  ?= -O2 -g
+WARN    := -Wall -Wextra -Wshadow -Wvla -Wno-unused-parameter
+# recursive on purpose: pkg-config may be installed by `deps` in the same run
+LIBCFLAGS = $(shell pkg-config --cflags $(LIBS))
+LIBLIBS   = $(shell pkg-config --libs $(LIBS))
+ALLCFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -I. -I$(B) $(LIBCFLAGS)
+SAN     := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+BPF_ARCH := $(shell uname -m)-linux-gnu
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter \
+	-Wno-missing-declarations -I. -I/usr/include/$(BPF_ARCH)
+
+SRC     := $(wildcard loader/*.c)
+OBJ     := $(SRC:loader/%.c=$(B)/loader/%.o)
+SANOBJ  := $(patsubst loader/%.c,$(B)/san/%.o,$(filter-out loader/main.c,$(SRC)))
+UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+HEADERS := $(wildcard loader/*.h maps-schema/*.h)
+BPFOBJ  := $(patsubst bpf/%.bpf.c,$(B)/%.bpf.o,$(wildcard bpf/*.bpf.c))
+SKEL    := $(BPFOBJ:.bpf.o=.skel.h)
+
+.PHONY: all deps demo test unit packet lab install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: homeward $(B)/talk
+
+homeward: $(OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LIBLIBS)
+
+$(B)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h maps-schema/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp && $(BPFTOOL) gen object $@ $@.tmp && rm $@.tmp
+
+$(B)/%.skel.h: $(B)/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $* > $@
+
+$(B)/loader/%.o: loader/%.c $(HEADERS) $(SKEL)
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) -c $< -o $@
+
+$(B)/san/%.o: loader/%.c $(HEADERS) $(SKEL)
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) $(SAN) -c $< -o $@
+
+$(B)/unit/%: tests/unit/%.c $(SANOBJ) $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) $(SAN) -o $@ $< $(SANOBJ) $(LIBLIBS) -lcriterion
+
+$(B)/packet/%: tests/packet/%.c $(wildcard tests/packet/*.h) $(SANOBJ) $(HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) $(SAN) -o $@ $< $(SANOBJ) $(LIBLIBS) -lcriterion
+
+# The lab's load tool: thousands of connections that check every byte.
+$(B)/talk: tests/lab/talk.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -o $@ $<
+
+deps:
+	@./tests/deps
+
+clean:
+	rm -rf $(B) homeward

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What attach.c and chain.c share and nobody else needs. */
+#pragma once
+
+#include <limits.h>
+
+#include "attach.h"
+
+/* Where a device's pin is: kind is "links" or "chains". False (said) if the path is too long. */
+bool attach_pin_path(char out[PATH_MAX], const char *pin, const char *kind, const char *device);
+
+/* Makes PIN/links or PIN/chains. False (said) if it cannot. */
+bool attach_make_dir(const char *pin, const char *kind);
+
+/* Removes them once they are empty, so that the pin path can go. */
+void attach_remove_dirs(const char *pin);
+
+/* Says that a program that is not ours is on the device, which one, and what to do about it. */
+void attach_say_taken(const char *device, uint32_t ifindex);
+
+/* The id of the XDP program on the device (of libxdp's dispatcher, if there is one); 0: none. mode: as in
+ * hw_attachment, may be NULL. */
+uint32_t attach_query(uint32_t ifindex, char mode[8]);
+
+/* Takes our place in the dispatcher back and removes the pin; `file` is the pin. False if that failed (said). */
+bool chain_detach(const char *file, const char *device);
+
+/* True if the program pinned at `file` is in the device's dispatcher. */
+bool chain_is_attached(const char *file, uint32_t ifindex);

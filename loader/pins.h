@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The pinned maps, opened by name under the pin path. Every verb but `load`
+ * reaches the data path through this and through nothing else.
+ *
+ *   PIN/hw_...           the maps (README in maps-schema)
+ *   PIN/ingress          the XDP program
+ *   PIN/links/DEVICE     the pinned bpf_link of each NIC
+ */
+#pragma once
+
+#include "homeward.h"
+#include "../maps-schema/maps.h"
+
+/* Every pinned map once: the struct below, opening, and `status` come from this list. */
+#define HW_PINNED_MAPS(M) \
+	M(schema) M(config) M(self) M(wake) M(keys) M(vips) M(nodes) M(flows) M(nobody) M(cookies) \
+	M(budgets) M(verdicts) M(node_stats) M(strays) M(devices) \
+	M(totals) M(vip_view) M(node_view) M(agent_view)
+
+struct hw_pins {
+	char path[4096];
+#define M(name) int name;
+	HW_PINNED_MAPS(M)
+#undef M
+};
+
+/*
+ * Opens all maps under `path`. Says what is wrong (nothing loaded there, pins
+ * of another schema version) and returns false; nothing is left open then.
+ */
+bool hw_pins_open(struct hw_pins *pins, const char *path);
+void hw_pins_close(struct hw_pins *pins);
+#define hw_autopins __attribute__((cleanup(hw_pins_close)))
+
+/*
+ * The lock that the agent of a pin path holds (flock on the directory; the
+ * kernel drops it when the process ends). Returns an fd to keep open, or -1:
+ * errno EWOULDBLOCK if an agent runs there.
+ */
+int hw_pins_lock(const char *path);
+/* True if an agent runs for this pin path. */
+bool hw_pins_agent_runs(const char *path);
+
+/* Sums a per-CPU array row: adds up n u64 counters. Returns false on error (errno set). */
+bool hw_pins_sum(int map_fd, uint32_t row, uint64_t *out, size_t n);
