@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "bpf.h"
+#include "base.h"
 
 #define HW_MAP(maptype, n, keytype, valuetype) \
 	__uint(type, maptype); \

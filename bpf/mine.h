@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "bpf.h"
+#include "base.h"
 #include "kernel.h"
 
 /* How far behind rcv_nxt a client's old segments can be, bytes. */

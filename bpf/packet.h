@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "bpf.h"
+#include "base.h"
 #include "mine.h"
 
 #define IP_OFFSET 14                  /* Ethernet, no tags */

@@ -12,9 +12,6 @@ bool attach_pin_path(char out[PATH_MAX], const char *pin, const char *kind, cons
 /* Makes PIN/links or PIN/chains. False (said) if it cannot. */
 bool attach_make_dir(const char *pin, const char *kind);
 
-/* Removes them once they are empty, so that the pin path can go. */
-void attach_remove_dirs(const char *pin);
-
 /* Says that a program that is not ours is on the device, which one, and what to do about it. */
 void attach_say_taken(const char *device, uint32_t ifindex);
 
@@ -24,6 +21,9 @@ uint32_t attach_query(uint32_t ifindex, char mode[8]);
 
 /* Takes our place in the dispatcher back and removes the pin; `file` is the pin. False if that failed (said). */
 bool chain_detach(const char *file, const char *device);
+
+/* Removes a chain's pin, if it is there, and PIN/chains with the last one. */
+bool chain_forget(const char *file);
 
 /* True if the program pinned at `file` is in the device's dispatcher. */
 bool chain_is_attached(const char *file, uint32_t ifindex);

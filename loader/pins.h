@@ -6,6 +6,7 @@
  *   PIN/hw_...           the maps (README in maps-schema)
  *   PIN/ingress          the XDP program
  *   PIN/links/DEVICE     the pinned bpf_link of each NIC
+ *   PIN/chains/DEVICE    with --chain instead: the program in libxdp's dispatcher there
  */
 #pragma once
 
@@ -30,6 +31,8 @@ struct hw_pins {
  * of another schema version) and returns false; nothing is left open then.
  */
 bool hw_pins_open(struct hw_pins *pins, const char *path);
+/* True if the maps pinned there are of our schema version, or if there are none yet; otherwise says what to do. */
+bool hw_pins_schema_fits(const char *path);
 void hw_pins_close(struct hw_pins *pins);
 #define hw_autopins __attribute__((cleanup(hw_pins_close)))
 

@@ -10,4 +10,4 @@ struct json_object *hw_row_verdicts(const uint64_t count[HW_VERDICT_COUNT]);
 
 /* Arrays of what is configured, in the order of the ids. NULL on error (said). */
 struct json_object *hw_row_vips(const struct hw_snapshot *s);
-struct json_object *hw_row_nodes(const struct hw_snapshot *s);
+struct json_object *hw_row_nodes(struct hw_snapshot *s);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The inside of the asker, shared by its three files and by nobody else:
+ * The inside of the asker, shared by its four files and by nobody else:
  *   asker.c      whom to ask next, and what the answers mean
  *   searches.c   the table of flows that are searched, their timers, their held packets
+ *   likely.c     who is likely to own a flow
  *   questions.c  queues of questions per node, the byte budget, what was asked and is not answered
  *
  * A search may end within any call that moves it on, so those calls come last.
@@ -40,6 +41,7 @@ struct search {
 	uint16_t bar_node;           /* it returned a packet of this flow: not asked ... */
 	uint64_t bar_until;          /* ... before this */
 	uint32_t epoch;              /* grows with each round: what was asked before says "no" to nothing */
+	uint32_t generation;         /* of the set of nodes that are asked */
 	uint32_t queued;             /* questions that are not sent yet */
 	uint64_t begun;
 	uint64_t packet_at;          /* when the newest packet came */
@@ -126,7 +128,8 @@ struct hw_asker {
 	size_t n_nodes;
 	uint16_t most;               /* says "mine" most and can be asked; 0: none */
 	uint64_t halve_at;           /* the scores */
-	bool renewed;                /* the nodes have been replaced since the last tick */
+	uint32_t generation;         /* grows when the nodes are replaced ... */
+	uint32_t generation_seen;    /* ... at the last tick */
 	uint64_t patience;           /* ns; the longest timeout of a node that is up */
 	struct prefix *prefixes;
 
@@ -184,6 +187,20 @@ void hw_search_set_due(struct hw_asker *a, struct search *s, uint64_t due);
 struct search *hw_search_next(const struct hw_asker *a);
 /* Keeps a copy of the packet, if it may be held. */
 void hw_search_hold(struct hw_asker *a, struct search *s, const struct hw_stray *stray);
+
+/* likely.c */
+struct ask_node *hw_ask_node_find(const struct hw_asker *a, uint16_t id);
+enum hw_node_state hw_ask_node_state(const struct hw_asker *a, uint16_t node);
+/* Is it worth a question of its own, and the wait for its answer? */
+bool hw_likely_may_be(const struct hw_asker *a, uint16_t node);
+/* Sets a->most; to be called when scores or states have changed. */
+void hw_likely_choose(struct hw_asker *a);
+/* Lets old scores fade. */
+void hw_likely_fade(struct hw_asker *a, uint64_t now);
+/* The node that last said "mine" for this client's prefix; 0: not known. */
+uint16_t hw_likely_for_prefix(const struct hw_asker *a, const struct search *s);
+/* The node has said "mine". */
+void hw_likely_note(struct hw_asker *a, const struct search *s, struct ask_node *node);
 
 /* questions.c */
 bool hw_questions_init(struct hw_asker *a);

@@ -25,7 +25,7 @@ extern const struct hw_verdict_info hw_verdict_info[HW_VERDICT_COUNT];
 /* Values as people read them. Each writes into out (HW_CELL bytes) and returns it. */
 #define HW_CELL 32
 char *hw_text_seconds(double seconds, char *out); /* 12.3ms 4.2s 5m03s 2h13m 3d04h */
-char *hw_text_bytes(uint64_t bytes, char *out);   /* 900 1.2k 3.4M: powers of 1000 */
+char *hw_text_count(uint64_t count, char *out);   /* 99999 100.0k 3.4M: powers of 1000, exact below 100000 */
 char *hw_text_percent(double fraction, char *out); /* 0.25: 25.0% */
 
 /* Breaks text between words, in place, so that no line is longer than width (unless a word is). */
@@ -53,8 +53,9 @@ void hw_json_put(struct json_object **o);
 
 enum hw_format {
 	HW_AS_TEXT,    /* to the left; true and false are "yes" and "no", null is "-" */
-	HW_AS_COUNT,   /* the others to the right */
-	HW_AS_BYTES,
+	HW_AS_NAME,    /* the same, and may be cut short on a narrow terminal */
+	HW_AS_COUNT,   /* this and the next to the right */
+	HW_AS_SHORT,   /* a count in few digits: hw_text_count */
 	HW_AS_SECONDS,
 	HW_AS_PERCENT, /* of a fraction */
 	HW_AS_PORTS,   /* an array of numbers, to the left; "all" if it is empty */

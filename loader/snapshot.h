@@ -62,6 +62,7 @@ struct hw_snapshot {
 	struct hw_agent_view agent;
 	bool agent_runs;
 	uint64_t now_ns;             /* CLOCK_MONOTONIC */
+	struct hw_netlink *netlink;  /* once hw_snapshot_no_way() needed it */
 	struct hw_vip vip[HW_VIP_IDS];           /* by id; id 0: not in use */
 	struct hw_seen_node node[HW_NODE_IDS];   /* by id */
 };
@@ -78,5 +79,10 @@ double hw_snapshot_age(const struct hw_snapshot *s, uint64_t then_ns);
 bool hw_snapshot_verdicts(const struct hw_snapshot *s, uint32_t vip, uint64_t out[HW_VERDICT_COUNT]);
 
 const char *hw_node_state_text(enum hw_node_state state);
-/* Why nothing can be carried to this node at the moment; NULL if it can. out: 256 bytes. */
-const char *hw_snapshot_no_way(const struct hw_snapshot *s, uint32_t id, char *out);
+
+/*
+ * Why nothing can be carried to this node at the moment; NULL if it can. The
+ * maps say only that there is no usable next hop, so the kernel is asked now.
+ */
+#define HW_WHY 256
+const char *hw_snapshot_no_way(struct hw_snapshot *s, uint32_t id, char *out);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The agent's parts and what they share. The policies (asker, peers) know no
+ * I/O; here they get it:
+ *
+ *   agent.c    the event loop, signals, reload, what the policies ask for
+ *   channel.c  control messages to and from the other nodes (UDP)
+ *   replay.c   frames sent through the XDP program again
+ *   look.c     the own socket table, graded by the XDP program's own function
+ *   routes.c   next hops, NICs that come and go
+ *   upkeep.c   entries that end, views for people, what the PONGs say
+ */
+#pragma once
+
+#include "asker.h"
+#include "conf.h"
+#include "nexthop.h"
+#include "peers.h"
+#include "pins.h"
+
+#define HW_SECOND      1000000000ULL
+#define HW_MILLISECOND 1000000ULL
+
+struct sd_event;
+struct sd_event_source;
+struct ring_buffer;
+struct hw_look;
+
+struct hw_sweep; /* upkeep.c */
+
+struct hw_agent_state {
+	const struct hw_options *opt;
+	struct hw_conf *conf;
+	struct hw_pins pins;
+	int lock;                      /* held while we run */
+	struct sd_event *event;
+	struct sd_event_source *timer; /* the next thing to do, whatever it is */
+	struct sd_event_source *socket_source;
+
+	struct hw_asker *asker;
+	struct hw_peers *peers;
+	struct hw_netlink *netlink;
+	struct hw_look *look;
+	struct hw_sweep *sweep;
+	int socket;                    /* endpoint:6081 */
+	int ingress;                   /* the XDP program */
+
+	struct ring_buffer *ring;
+	struct hw_wake *wake;          /* hw_wake, mapped */
+	uint64_t polled_until;         /* the ring is looked at each POLL_NS until then; 0: asleep */
+	uint64_t ring_at;              /* due times; UINT64_MAX: not due */
+	uint64_t routes_at;
+	uint64_t upkeep_at;
+
+	struct hw_config config;       /* as in hw_config: replay mark, key generation */
+	uint32_t hop_mtu[HW_NODE_IDS]; /* what the route to a node allows; 0: no way */
+	struct hw_addr vip[HW_VIP_IDS]; /* by id, as in hw_vips; zero: none */
+	struct hw_agent_view view;
+};
+
+/* CLOCK_MONOTONIC, ns */
+uint64_t hw_now(void);
+uint64_t hw_wall(void);
+
+/* channel.c */
+/* A UDP socket on endpoint:6081 that sends with DF and ignores ICMP's word on the MTU; -1 (said) on error. */
+int hw_channel_open(const struct hw_addr *endpoint);
+bool hw_channel_ask(struct hw_agent_state *a, uint16_t node, uint64_t nonce, const struct hw_ask_flow *flows,
+		    unsigned n);
+void hw_channel_ping(struct hw_agent_state *a, uint16_t node, uint64_t nonce, uint16_t size);
+/* Reads what has come, at most a batch: ANSWERs to the asker, PONGs to the peers. */
+void hw_channel_read(struct hw_agent_state *a);
+
+/* replay.c */
+/* The XDP program of the pin path: pinned, or loaded by somebody else (xdp-loader) with our maps. -1: none. */
+int hw_replay_program(const struct hw_pins *pins);
+/* Runs a frame (Ethernet header first) through the program as if it came in by `ifindex`. */
+void hw_replay_frame(struct hw_agent_state *a, uint32_t ifindex, const void *frame, uint32_t len,
+		     enum hw_replay what);
+/* An ACK as the client would send it, into the local stack: it answers with the RST that ends the client's wait. */
+void hw_replay_ack(struct hw_agent_state *a, const struct hw_flow_key *key, const struct hw_addr *vip,
+		   uint32_t seq, uint32_t ack);
+
+/* look.c */
+struct hw_look *hw_look_open(void);
+void hw_look_close(struct hw_look *look);
+/* Grades n (at most HW_ASK_FLOWS) flows where they stand. False: the kernel refused; nothing is graded. */
+bool hw_look_grade(struct hw_look *look, struct hw_ask_flow *flows, unsigned n);
+
+/* routes.c */
+/* Resolves the ways to all nodes and publishes what changed. */
+void hw_routes_refresh(struct hw_agent_state *a);
+/* One node again, after its path MTU changed. */
+void hw_routes_publish(struct hw_agent_state *a, uint16_t node);
+/* NICs that went away and came back are attached again. */
+void hw_routes_reattach(struct hw_agent_state *a);
+
+/* upkeep.c */
+struct hw_sweep *hw_sweep_new(void);
+void hw_sweep_free(struct hw_sweep *sweep);
+/* One step of everything periodic; returns when the next is due. */
+uint64_t hw_upkeep(struct hw_agent_state *a, uint64_t now);
+/* A node died: go through hw_flows without pause until all its entries have ended. */
+void hw_upkeep_node_died(struct hw_agent_state *a);
+/* Reads hw_vips into a->vip. */
+void hw_upkeep_read_vips(struct hw_agent_state *a);

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * `homeward load`: attaches the XDP program to the NICs and fills the maps.
+ * Order: config whole, NICs looked at, program loaded over the pinned maps (new
+ * ones where there are none), maps filled, then attached; so the program never
+ * runs without its config. Where a link of ours is there already the program
+ * is replaced in it, and no packet is lost. A first load that fails leaves
+ * nothing behind.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <linux/magic.h>
+
+#include "attach.h"
+#include "conf.h"
+#include "ingress.skel.h"
+#include "nexthop.h"
+#include "nic.h"
+#include "pins.h"
+#include "publish.h"
+#include "unload.h"
+
+static void conf_release(struct hw_conf **conf)
+{
+	hw_conf_free(*conf);
+}
+
+static void skel_release(struct ingress **skel)
+{
+	ingress__destroy(*skel);
+}
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+/* The usual place is mounted if need be, as ip and libxdp do; elsewhere that is the user's. */
+static bool mount_usual_bpffs(const char *path)
+{
+	static const char usual[] = "/sys/fs/bpf";
+
+	if (strncmp(path, usual, strlen(usual)) || is_bpffs(usual))
+		return true;
+	if (!mount("bpf", usual, "bpf", 0, "mode=0700"))
+		return true;
+	hw_err("%s: cannot mount a bpffs there: %s; run `mount -t bpf bpf %s`", usual, strerror(errno), usual);
+	return false;
+}
+
+static bool make_directory(const char *path)
+{
+	if (!mkdir(path, 0700) || errno == EEXIST)
+		return true;
+	hw_err("%s: cannot be made: %s; its parent must be a directory of a bpffs", path, strerror(errno));
+	return false;
+}
+
+/* PIN and PIN/links. Returns the lock that load and unload hold, or -1. */
+static int pin_directory(const char *pin)
+{
+	char links[4096];
+	int fd;
+
+	if (!mount_usual_bpffs(pin) || !make_directory(pin))
+		return -1;
+	if (!is_bpffs(pin)) {
+		rmdir(pin);
+		hw_err("%s: not on a bpffs; name one with -p, or run `mount -t bpf bpf DIRECTORY`", pin);
+		return -1;
+	}
+	snprintf(links, sizeof(links), "%s/links", pin);
+	if (!make_directory(links))
+		return -1;
+	fd = open(links, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+		return fd;
+	hw_err("%s: cannot be locked: %s", links, strerror(errno));
+	hw_close(&fd);
+	return -1;
+}
+
+/* A pinned hw_flows keeps its size: it cannot grow in place. */
+static void keep_flow_size(struct ingress *skel, const char *pin, uint32_t wanted)
+{
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info);
+	hw_autoclose int fd = -1;
+	char path[4200];
+
+	bpf_map__set_max_entries(skel->maps.hw_flows, wanted);
+	snprintf(path, sizeof(path), "%s/hw_flows", pin);
+	fd = bpf_obj_get(path);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || info.max_entries == wanted)
+		return;
+	bpf_map__set_max_entries(skel->maps.hw_flows, info.max_entries);
+	hw_warn("limits.flows: hw_flows keeps its %u entries until `homeward unload` and `homeward load`",
+		info.max_entries);
+}
+
+static struct ingress *load_program(const char *pin, const struct hw_conf *conf)
+{
+	struct ingress *skel = ingress__open();
+	struct bpf_map *map;
+	char path[4200];
+	int err;
+
+	if (!skel) {
+		hw_err("the XDP program cannot be read: %s", strerror(errno));
+		return NULL;
+	}
+	bpf_object__for_each_map(map, skel->obj) {
+		if (strncmp(bpf_map__name(map), "hw_", 3) || !bpf_map__pin_path(map))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", pin, bpf_map__name(map));
+		bpf_map__set_pin_path(map, path);
+	}
+	keep_flow_size(skel, pin, conf->limits.flows);
+	err = ingress__load(skel);
+	if (!err)
+		return skel;
+	ingress__destroy(skel);
+	if (err == -EPERM)
+		hw_err("the kernel refuses to load the XDP program: run as root, or with CAP_BPF, CAP_NET_ADMIN and "
+		       "CAP_PERFMON");
+	else
+		hw_err("the kernel refuses the XDP program: %s; homeward needs Linux 6.1 or newer with BTF "
+		       "(HOMEWARD_DEBUG=1 shows what the verifier says)", strerror(-err));
+	return NULL;
+}
+
+/* The new program takes the old one's name in one step. */
+static bool pin_program(const char *pin, int fd)
+{
+	char path[4200], fresh[4200];
+
+	snprintf(path, sizeof(path), "%s/ingress", pin);
+	snprintf(fresh, sizeof(fresh), "%s/ingress:new", pin);
+	unlink(fresh);
+	if (!bpf_obj_pin(fd, fresh) && !rename(fresh, path))
+		return true;
+	hw_err("%s: the program cannot be pinned: %s", path, strerror(errno));
+	return false;
+}
+
+static bool write_schema(int map_fd)
+{
+	struct hw_schema schema = { .version = HW_SCHEMA };
+	uint32_t zero = 0;
+
+	return !bpf_map_update_elem(map_fd, &zero, &schema, BPF_ANY);
+}
+
+/* The data path works without an agent, so load finds the ways to the nodes too. */
+static bool publish_nodes(const struct hw_pins *pins, const struct hw_conf *conf)
+{
+	struct hw_netlink *nl = hw_netlink_open();
+	bool ok = nl;
+
+	for (size_t i = 0; ok && i < conf->n_nodes; i++) {
+		struct hw_hop hop = {};
+
+		if (&conf->nodes[i] != conf->self)
+			ok = hw_netlink_resolve(nl, &conf->self->endpoint, &conf->nodes[i].endpoint, &hop);
+		ok = ok && hw_publish_node(pins, conf, &conf->nodes[i], &hop, 0);
+	}
+	hw_netlink_close(nl);
+	return ok;
+}
+
+static bool fill_maps(const char *pin, const struct ingress *skel, const struct hw_conf *conf)
+{
+	hw_autopins struct hw_pins pins = {};
+
+	return write_schema(bpf_map__fd(skel->maps.hw_schema)) && hw_pins_open(&pins, pin) &&
+	       hw_publish_config(&pins, conf) && hw_publish_forget_nodes(&pins, conf) && publish_nodes(&pins, conf);
+}
+
+/* libxdp loads the program itself, as an extension of its dispatcher, over the same maps. */
+static enum hw_attached attach_chain(const struct hw_options *opt, const char *device, const struct ingress *loaded)
+{
+	__attribute__((cleanup(skel_release))) struct ingress *copy = ingress__open();
+	const struct bpf_map *from;
+	struct bpf_map *map;
+
+	if (!copy)
+		return HW_ATTACH_FAILED;
+	bpf_object__for_each_map(map, copy->obj) {
+		from = bpf_object__find_map_by_name(loaded->obj, bpf_map__name(map));
+		if (bpf_map__pin_path(map) && (!from || bpf_map__reuse_fd(map, bpf_map__fd(from))))
+			return HW_ATTACH_FAILED;
+	}
+	return hw_attach_chain(opt->pin, device, copy->obj, "hw_ingress", opt->mode);
+}
+
+/* Attaches to all devices, or to none that it was not attached to before. */
+static bool attach_all(const struct hw_options *opt, char **devices, size_t n, const struct ingress *skel)
+{
+	int prog_fd = bpf_program__fd(skel->progs.hw_ingress);
+	hw_autofree enum hw_attached *done = calloc(n + 1, sizeof(*done));
+
+	if (!done)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		done[i] = opt->chain ? attach_chain(opt, devices[i], skel) :
+				       hw_attach_link(opt->pin, devices[i], prog_fd, opt->mode);
+		if (done[i] != HW_ATTACH_FAILED) {
+			hw_note("%s: %s", devices[i],
+				done[i] == HW_ATTACH_NEW ? "attached" : "program replaced in place");
+			continue;
+		}
+		while (i-- > 0)
+			if (done[i] == HW_ATTACH_NEW)
+				hw_attach_detach(opt->pin, devices[i]);
+		return false;
+	}
+	return true;
+}
+
+static bool load(const struct hw_options *opt, const struct hw_conf *conf, char **devices, size_t n)
+{
+	__attribute__((cleanup(skel_release))) struct ingress *skel = NULL;
+	hw_autoclose int lock = pin_directory(opt->pin);
+
+	if (lock < 0 || !hw_pins_schema_fits(opt->pin))
+		return false;
+	skel = load_program(opt->pin, conf);
+	return skel && fill_maps(opt->pin, skel, conf) && attach_all(opt, devices, n, skel) &&
+	       pin_program(opt->pin, bpf_program__fd(skel->progs.hw_ingress));
+}
+
+int hw_load(const struct hw_options *opt)
+{
+	__attribute__((cleanup(conf_release))) struct hw_conf *conf = hw_conf_read(opt->conf, opt->node, stderr);
+	struct hw_attachment attached[1];
+	char **devices;
+	size_t n;
+
+	if (!conf)
+		return HW_USAGE;
+	devices = opt->n_args ? opt->args : conf->interfaces;
+	n = opt->n_args ? (size_t)opt->n_args : conf->n_interfaces;
+	for (size_t i = 0; i < n; i++)
+		if (!hw_nic_check(devices[i], conf))
+			return HW_SYSTEM;
+	hw_nic_check_host(conf);
+	if (load(opt, conf, devices, n))
+		return HW_DONE;
+	if (hw_attach_list(opt->pin, attached, 1) == 0)
+		hw_unload_pins(opt->pin);
+	return HW_SYSTEM;
+}

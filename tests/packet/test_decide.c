@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What becomes of a client's packet when no socket here knows its flow: a table
+ * of packets, both sides of each boundary, and the verdict. What passes must
+ * come out byte for byte as it went in. Flows with sockets are test_mine.c's,
+ * what the carried packet looks like test_tunnel.c's.
+ */
+#include "world.h"
+
+struct decide_row {
+	const char *what;
+	struct tcp in;
+	enum hw_verdict want;
+	void (*given)(const struct tcp *in);
+	unsigned row;        /* of counters; 0: the VIP's, if the packet is known to be for it */
+};
+
+#define V4(...) { .family = 4, __VA_ARGS__ }
+#define V6(...) { .family = 6, __VA_ARGS__ }
+
+static const struct decide_row parse_rows[] = {
+	/* Ethernet */
+	{ "ARP", V4(.ethertype = 0x0806), HW_V_pass_other },
+	{ "EtherType of IPv6, IPv4 inside: too short for an IPv6 header", V4(.ethertype = 0x86dd, .keep = 53), HW_V_pass_other },
+	{ "a VLAN tag is not looked into", V4(.vlan = true), HW_V_pass_other },
+	{ "a VLAN tag, IPv6", V6(.vlan = true), HW_V_pass_other },
+	{ "an Ethernet header and nothing else", V4(.keep = 14), HW_V_pass_other },
+	{ "an Ethernet header and nothing else, IPv6", V6(.keep = 14), HW_V_pass_other },
+
+	/* IPv4 */
+	{ "the IPv4 header lacks its last byte", V4(.keep = 33), HW_V_pass_other },
+	{ "an IPv4 header, no TCP", V4(.keep = 34), HW_V_pass_malformed },
+	{ "an IPv4 header that ends the packet honestly", V4(.keep = 34, .len_more = -20), HW_V_pass_malformed },
+	{ "the TCP header lacks its last byte, the length field lies", V4(.keep = 53), HW_V_pass_malformed },
+	{ "the TCP header lacks its last byte, honestly", V4(.keep = 53, .len_more = -1), HW_V_pass_malformed },
+	{ "a TCP header without payload", V4(), HW_V_drop_asked },
+	{ "the last byte of payload is missing", V4(.payload = 9, .keep = 62), HW_V_pass_malformed },
+	{ "the payload is complete", V4(.payload = 9, .keep = 63), HW_V_drop_asked },
+	{ "total length one more than the frame", V4(.len_more = 1), HW_V_pass_malformed },
+	{ "total length one more, and padding that covers it", V4(.len_more = 1, .pad = 6), HW_V_drop_asked },
+	{ "total length one less than the TCP header", V4(.len_more = -1), HW_V_pass_malformed },
+	{ "total length below the IPv4 header", V4(.len_more = -21), HW_V_pass_malformed },
+	{ "total length 0", V4(.len_more = -40), HW_V_pass_malformed },
+	{ "total length 65535", V4(.len_more = 65495), HW_V_pass_malformed },
+	{ "Ethernet padding to 60 bytes", V4(.pad = 6), HW_V_drop_asked },
+	{ "ihl 0", V4(.at = 14, .xor = 0x05), HW_V_pass_malformed },
+	{ "ihl 4", V4(.ihl = 4), HW_V_pass_malformed },
+	{ "ihl 6: one word of options", V4(.ihl = 6), HW_V_drop_asked },
+	{ "ihl 15: all the options there can be", V4(.ihl = 15), HW_V_drop_asked },
+	{ "ihl 15, doff 15", V4(.ihl = 15, .doff = 15), HW_V_drop_asked },
+	{ "ihl 15, cut in the options", V4(.ihl = 15, .keep = 73), HW_V_pass_malformed },
+	{ "ihl 15, cut behind the options, length honest", V4(.ihl = 15, .keep = 74, .len_more = -20), HW_V_pass_malformed },
+	{ "ihl 15 in a packet of 20 bytes of header", V4(.at = 14, .xor = 0x0a), HW_V_pass_malformed },
+	{ "version 5", V4(.at = 14, .xor = 0x10), HW_V_pass_malformed },
+	{ "version 6 behind the EtherType of IPv4", V4(.at = 14, .xor = 0x20), HW_V_pass_malformed },
+	{ "a fragment: the first", V4(.frag = 0x2000), HW_V_pass_fragment },
+	{ "a fragment: the last", V4(.frag = 0x0001), HW_V_pass_fragment },
+	{ "a fragment: in the middle, at the highest offset", V4(.frag = 0x3fff), HW_V_pass_fragment },
+	{ "neither DF nor fragment", V4(.frag = 0x8000), HW_V_drop_asked },
+	{ "a later fragment that is too short for TCP", V4(.frag = 0x00b9, .keep = 38, .len_more = -16), HW_V_pass_fragment },
+	{ "a wrong IPv4 header checksum is the stack's to find", V4(.at = 24, .xor = 0xff), HW_V_drop_asked },
+	{ "TTL 1", V4(.ttl = 1), HW_V_drop_asked },
+	{ "UDP to a VIP", V4(.proto = 17), HW_V_pass_not_tcp },
+	{ "UDP to port 6081 of a VIP", V4(.proto = 17, .dport = 6081), HW_V_pass_not_tcp },
+	{ "ICMP to a VIP", V4(.proto = 1), HW_V_pass_not_tcp },
+	{ "SCTP to a VIP", V4(.proto = 132), HW_V_pass_not_tcp },
+	{ "IP in IP to a VIP", V4(.proto = 4), HW_V_pass_not_tcp },
+	{ "a fragment of UDP", V4(.proto = 17, .frag = 0x2000), HW_V_pass_not_tcp },
+
+	/* IPv6 */
+	{ "the IPv6 header lacks its last byte", V6(.keep = 53), HW_V_pass_other },
+	{ "an IPv6 header, no TCP", V6(.keep = 54), HW_V_pass_malformed },
+	{ "an IPv6 header that ends the packet honestly", V6(.keep = 54, .len_more = -20), HW_V_pass_malformed },
+	{ "IPv6: the TCP header lacks its last byte", V6(.keep = 73), HW_V_pass_malformed },
+	{ "IPv6: the TCP header lacks its last byte, honestly", V6(.keep = 73, .len_more = -1), HW_V_pass_malformed },
+	{ "IPv6: a TCP header without payload", V6(), HW_V_drop_asked },
+	{ "IPv6: payload length one more than the frame", V6(.len_more = 1), HW_V_pass_malformed },
+	{ "IPv6: padding behind the packet", V6(.pad = 6), HW_V_drop_asked },
+	{ "IPv6: payload length 0 (a jumbogram, perhaps)", V6(.len_more = -20), HW_V_pass_malformed },
+	{ "IPv6: payload length 65535: the sum is beyond 16 bits", V6(.len_more = 65515), HW_V_pass_malformed },
+	{ "IPv6: version 4", V6(.at = 14, .xor = 0x20), HW_V_pass_malformed },
+	{ "IPv6: traffic class and flow label all ones", V6(.tos = 0xff), HW_V_drop_asked },
+	{ "IPv6: hop-by-hop options are not walked", V6(.ext = 0), HW_V_drop_asked },
+	{ "IPv6: destination options in front of TCP", V6(.ext = 60), HW_V_pass_not_tcp },
+	{ "IPv6: a routing header in front of TCP", V6(.ext = 43), HW_V_pass_not_tcp },
+	{ "IPv6: no next header", V6(.proto = 59), HW_V_pass_not_tcp },
+	{ "IPv6: UDP", V6(.proto = 17), HW_V_pass_not_tcp },
+	{ "IPv6: ICMPv6", V6(.proto = 58), HW_V_pass_not_tcp },
+
+	/* TCP */
+	{ "doff 0", V4(.at = 46, .xor = 0x50), HW_V_pass_malformed },
+	{ "doff 4", V4(.doff = 4), HW_V_pass_malformed },
+	{ "doff 5", V4(.doff = 5), HW_V_drop_asked },
+	{ "doff 6 in a packet that ends at 5", V4(.at = 46, .xor = 0x30), HW_V_pass_malformed },
+	{ "doff 6 in a packet with 3 bytes behind 5", V4(.payload = 3, .at = 46, .xor = 0x30), HW_V_pass_malformed },
+	{ "doff 6 in a packet with 4 bytes behind 5", V4(.payload = 4, .at = 46, .xor = 0x30), HW_V_drop_asked },
+	{ "doff 6, the options only in the Ethernet padding", V4(.pad = 6, .at = 46, .xor = 0x30), HW_V_pass_malformed },
+	{ "doff 15", V4(.doff = 15), HW_V_drop_asked },
+	{ "doff 15, the last byte of options missing", V4(.doff = 15, .keep = 93, .len_more = -1), HW_V_pass_malformed },
+	{ "IPv6: doff 4", V6(.doff = 4), HW_V_pass_malformed },
+	{ "IPv6: doff 15", V6(.doff = 15), HW_V_drop_asked },
+	{ "IPv6: doff 15 in a packet that ends at 5", V6(.at = 66, .xor = 0xa0), HW_V_pass_malformed },
+	{ "a wrong TCP checksum is its home's to find", V4(.at = 50, .xor = 0xff), HW_V_drop_asked },
+};
+
+static const struct decide_row vip_rows[] = {
+	{ "to an address that is no VIP", V4(.dst = "203.0.113.99"), HW_V_pass_other },
+	{ "to an address that differs from a VIP in the last bit", V4(.dst = "203.0.113.0"), HW_V_pass_other },
+	{ "to an IPv6 address that is no VIP", V6(.dst = "2001:db8:113::2"), HW_V_pass_other },
+	{ "to an IPv6 address that differs from a VIP in the first bit", V6(.dst = "a001:db8:113::1"), HW_V_pass_other },
+	{ "malformed, and not to a VIP", V4(.dst = "203.0.113.99", .ihl = 4), HW_V_pass_other },
+	{ "a VIP as source does not matter", V4(.src = VIP4, .dst = "203.0.113.99"), HW_V_pass_other },
+	{ "from one VIP to another", V4(.src = VIP_PORTS4), HW_V_drop_asked },
+	{ "TCP to the endpoint", V4(.dst = SELF_IP4), HW_V_pass_other },
+	{ "TCP to port 6081 of the endpoint", V4(.dst = SELF_IP4, .dport = 6081), HW_V_pass_other },
+	{ "UDP to another port of the endpoint", V4(.dst = SELF_IP4, .proto = 17, .dport = 6080), HW_V_pass_other },
+	{ "UDP to the port above 6081", V4(.dst = SELF_IP4, .proto = 17, .dport = 6082), HW_V_pass_other },
+	{ "UDP from port 6081 to another", V4(.dst = SELF_IP4, .proto = 17, .sport = 6081, .dport = 53), HW_V_pass_other },
+	{ "UDP to the endpoint, cut before the port", V4(.dst = SELF_IP4, .proto = 17, .dport = 6081, .keep = 41), HW_V_pass_other },
+	{ "UDP to port 6081 of the endpoint: only nodes may", V4(.dst = SELF_IP4, .proto = 17, .dport = 6081), HW_V_drop_tun_malformed },
+	{ "ICMP to the endpoint", V4(.dst = SELF_IP4, .proto = 1), HW_V_pass_other },
+	{ "UDP to port 6081 of another node's endpoint", V4(.dst = PEER_IP4, .proto = 17, .dport = 6081), HW_V_pass_other },
+	{ "every port of a VIP without a list: 1", V4(.dport = 1), HW_V_drop_asked },
+	{ "every port of a VIP without a list: 65535", V4(.dport = 65535), HW_V_drop_asked },
+	{ "first port of the list", V4(.dst = VIP_PORTS4, .dport = 80), HW_V_drop_asked },
+	{ "last port of the list", V4(.dst = VIP_PORTS4, .dport = 443), HW_V_drop_asked },
+	{ "one below the first port", V4(.dst = VIP_PORTS4, .dport = 79), HW_V_pass_port },
+	{ "one above the last port", V4(.dst = VIP_PORTS4, .dport = 444), HW_V_pass_port },
+	{ "between two ports", V4(.dst = VIP_PORTS4, .dport = 81), HW_V_pass_port },
+	{ "byte order: 80 the other way round", V4(.dst = VIP_PORTS4, .dport = 0x5000), HW_V_pass_port },
+	{ "the source port is not what the list is about", V4(.dst = VIP_PORTS4, .dport = 79, .sport = 80), HW_V_pass_port },
+	{ "a SYN to a port that is not listed", V4(.dst = VIP_PORTS4, .dport = 79, .flags = SYN), HW_V_pass_port },
+	{ "a full list: first", V4(.dst = VIP_FULL4, .dport = 1000), HW_V_drop_asked },
+	{ "a full list: last", V4(.dst = VIP_FULL4, .dport = 1031), HW_V_drop_asked },
+	{ "a full list: one more", V4(.dst = VIP_FULL4, .dport = 1032), HW_V_pass_port },
+	{ "a full list: port 0, which pads shorter lists", V4(.dst = VIP_PORTS4, .at = 37, .xor = 80 ^ 0, .dport = 80), HW_V_pass_port },
+
+	/* new connections */
+	{ "SYN", V4(.flags = SYN), HW_V_pass_new },
+	{ "SYN, IPv6", V6(.flags = SYN), HW_V_pass_new },
+	{ "SYN with ECN setup flags (RFC 3168)", V4(.flags = SYN | 0xc0), HW_V_pass_new },
+	{ "SYN with data (TCP Fast Open)", V4(.flags = SYN, .payload = 100), HW_V_pass_new },
+	{ "SYN with PSH", V4(.flags = SYN | PSH), HW_V_pass_new },
+	{ "SYN-ACK opens nothing here", V4(.flags = SYN | ACK), HW_V_drop_asked },
+	{ "SYN and RST", V4(.flags = SYN | RST), HW_V_drop_asked },
+	{ "SYN and FIN", V4(.flags = SYN | FIN), HW_V_drop_asked },
+	{ "RST", V4(.flags = RST), HW_V_drop_asked },
+	{ "RST and ACK", V4(.flags = RST | ACK), HW_V_drop_asked },
+	{ "FIN and ACK", V4(.flags = FIN | ACK), HW_V_drop_asked },
+	{ "FIN alone", V4(.flags = FIN), HW_V_drop_asked },
+	{ "no flags at all", V4(.flags = NO_FLAGS), HW_V_drop_asked },
+	{ "all flags", V4(.flags = 0xff), HW_V_drop_asked },
+};
+
+/* ---- what is known of the flow ---- */
+
+static void lives_near(const struct tcp *in) { flow_put(in, PEER); }
+static void lives_far(const struct tcp *in) { flow_put(in, NODE_FAR); }
+static void lives_on_gone(const struct tcp *in) { flow_put(in, NODE_GONE); }
+static void lives_on_unknown(const struct tcp *in) { flow_put(in, 99); }
+static void lives_on_last(const struct tcp *in) { flow_put(in, NODE_MAX); }
+static void lives_on_no_id(const struct tcp *in) { flow_put(in, HW_NODE_IDS); }
+static void lives_on_6(const struct tcp *in) { flow_put(in, NODE6); }
+
+static void other_port_lives(const struct tcp *in)
+{
+	struct tcp other = *in;
+
+	other.sport = 40001;
+	flow_put(&other, PEER);
+	other = *in;
+	other.dport = 444;
+	flow_put(&other, PEER);
+}
+
+static void other_client_lives(const struct tcp *in)
+{
+	struct tcp other = *in;
+
+	other.src = "192.0.2.11";
+	flow_put(&other, PEER);
+}
+
+static void far_is_not_in_devices(const struct tcp *in)
+{
+	flow_put(in, NODE_FAR);
+	node_put(NODE_FAR, SELF_IP4, "198.51.100.3", 4711, true);
+}
+
+static void is_said(const struct tcp *in, uint32_t seq, int64_t until_more)
+{
+	struct hw_flow_key key = flow_key_of(in, vip_id_of(in));
+	struct hw_nobody said = { .until_ns = now_ns() + until_more, .seq = seq, .ack = in->ack };
+
+	map_put(w.skel->maps.hw_nobody, &key, &said);
+}
+
+static void is_nobodys(const struct tcp *in) { is_said(in, in->seq, 1000 * SECOND); }
+static void was_nobodys(const struct tcp *in) { is_said(in, in->seq, -(int64_t)SECOND); }
+static void is_nobodys_at_1000(const struct tcp *in) { is_said(in, 1000, 1000 * SECOND); }
+static void is_nobodys_at_wrap(const struct tcp *in) { is_said(in, 0xfffffff0, 1000 * SECOND); }
+static void other_is_nobodys(const struct tcp *in)
+{
+	struct tcp other = *in;
+
+	other.sport = 40001;
+	is_said(&other, in->seq, 1000 * SECOND);
+}
+
+static void nobodys_but_lives(const struct tcp *in)
+{
+	is_nobodys(in);
+	flow_put(in, PEER);
+}
+
+static void nobody_nobodys_budget_spent(const struct tcp *in)
+{
+	is_nobodys(in);
+	w.config.ask_gap_ns = SECOND;
+	config_put();
+}
+
+static void budget_is_nothing(const struct tcp *in)
+{
+	(void)in;
+	w.config.ask_gap_ns = SECOND;
+	config_put();
+}
+
+static void prefix_budget_is_nothing(const struct tcp *in)
+{
+	(void)in;
+	w.config.prefix_gap_ns = w.config.ask_gap_ns = SECOND;
+	w.config.ask_burst_ns = 10 * SECOND;
+	config_put();
+}
+
+static void ring_is_full(const struct tcp *in)
+{
+	struct frame f;
+	int i;
+
+	build_tcp(&f, in);
+	for (i = 0; i < 1000 && w.result.verdict != HW_V_drop_queue_full; i++)
+		cr_assert(world_try(&f, NULL, 0) == 0);
+	cr_assert(i > 10 && i < 1000, "the ring was full after %d records", i);
+}
+
+#define AHEAD  (1u << 20)
+#define BEHIND (1u << 16)
+
+static const struct decide_row known_rows[] = {
+	{ "home is behind this NIC", V4(), HW_V_carry_tx, lives_near },
+	{ "home is behind another NIC", V4(), HW_V_carry_redirect, lives_far },
+	{ "home with the highest id", V4(), HW_V_carry_tx, lives_on_last },
+	{ "home has an IPv6 endpoint", V4(), HW_V_carry_tx, lives_on_6 },
+	{ "IPv6 flow, home behind this NIC", V6(), HW_V_carry_tx, lives_near },
+	{ "a RST is carried too", V4(.flags = RST), HW_V_carry_tx, lives_near },
+	{ "a FIN is carried too", V4(.flags = FIN | ACK), HW_V_carry_tx, lives_near },
+	{ "a SYN-ACK is carried too: the home had opened it", V4(.flags = SYN | ACK), HW_V_carry_tx, lives_near },
+	{ "a bare SYN is never carried", V4(.flags = SYN), HW_V_pass_new, lives_near },
+	{ "a fragment is not carried", V4(.frag = 0x2000), HW_V_pass_fragment, lives_near },
+	{ "home has no next hop", V4(), HW_V_drop_no_route, lives_on_gone },
+	{ "home is not in the node table", V4(), HW_V_drop_no_route, lives_on_unknown },
+	{ "home is no id at all", V4(), HW_V_drop_no_route, lives_on_no_id },
+	{ "the other NIC is not one of ours", V4(), HW_V_drop_no_route, far_is_not_in_devices },
+	{ "another port of the client or of the VIP has a home", V4(), HW_V_drop_asked, other_port_lives },
+	{ "another client has a home", V4(), HW_V_drop_asked, other_client_lives },
+	{ "exactly fits: 40 + 1408 + 52", V4(.payload = MTU - 52 - 40), HW_V_carry_tx, lives_near },
+	{ "one byte more", V4(.payload = MTU - 52 - 40 + 1), HW_V_drop_too_big, lives_near },
+	{ "padding does not count", V4(.payload = MTU - 52 - 40, .pad = 50), HW_V_carry_tx, lives_near },
+	{ "exactly fits in IPv6: 40 + 1388 + 72", V4(.payload = MTU - 72 - 40), HW_V_carry_tx, lives_on_6 },
+	{ "one byte more in IPv6", V4(.payload = MTU - 72 - 40 + 1), HW_V_drop_too_big, lives_on_6 },
+	{ "IPv6 exactly fits: 60 + 1388 + 52", V6(.payload = MTU - 52 - 60), HW_V_carry_tx, lives_near },
+	{ "IPv6: one byte more", V6(.payload = MTU - 52 - 60 + 1), HW_V_drop_too_big, lives_near },
+	{ "far too big: 9000", V4(.payload = 8960), HW_V_drop_too_big, lives_near },
+};
+
+static const struct decide_row unknown_rows[] = {
+	{ "nobody's", V4(.seq = 5), HW_V_pass_nobody, is_nobodys },
+	{ "nobody's, IPv6", V6(.seq = 5), HW_V_pass_nobody, is_nobodys },
+	{ "nobody's, but that was a second ago", V4(.seq = 5), HW_V_drop_asked, was_nobodys },
+	{ "nobody's, but a home is known", V4(), HW_V_carry_tx, nobodys_but_lives },
+	{ "another flow is nobody's", V4(.seq = 5), HW_V_drop_asked, other_is_nobodys },
+	{ "nobody's, seq 64 KB behind", V4(.seq = 1000 - BEHIND), HW_V_pass_nobody, is_nobodys_at_1000 },
+	{ "nobody's, seq 64 KB and one behind", V4(.seq = 1000 - BEHIND - 1), HW_V_drop_asked, is_nobodys_at_1000 },
+	{ "nobody's, seq 1 MB ahead", V4(.seq = 1000 + AHEAD), HW_V_pass_nobody, is_nobodys_at_1000 },
+	{ "nobody's, seq 1 MB and one ahead", V4(.seq = 1001 + AHEAD), HW_V_drop_asked, is_nobodys_at_1000 },
+	{ "nobody's, seq half the space away", V4(.seq = 1000 + (1u << 31)), HW_V_drop_asked, is_nobodys_at_1000 },
+	{ "nobody's, seq ahead over the wrap", V4(.seq = 100), HW_V_pass_nobody, is_nobodys_at_wrap },
+	{ "nobody's needs no budget", V4(), HW_V_pass_nobody, nobody_nobodys_budget_spent },
+	{ "a SYN of a flow that was nobody's is new", V4(.flags = SYN), HW_V_pass_new, is_nobodys },
+	{ "no budget in all", V4(), HW_V_drop_budget, budget_is_nothing },
+	{ "no budget for the prefix", V4(), HW_V_drop_budget, prefix_budget_is_nothing },
+	{ "a known stray needs no budget", V4(), HW_V_pass_new, budget_is_nothing, .in.flags = SYN },
+	{ "the agent does not read", V4(), HW_V_drop_queue_full, ring_is_full },
+	{ "a VIP whose sockets are invisible", V4(.dst = VIP_DARK4), HW_V_pass_invisible },
+	{ "a RST to such a VIP", V4(.dst = VIP_DARK4, .flags = RST), HW_V_pass_invisible },
+	{ "invisible needs no budget", V4(.dst = VIP_DARK4), HW_V_pass_invisible, budget_is_nothing },
+	{ "a SYN to an invisible VIP", V4(.dst = VIP_DARK4, .flags = SYN), HW_V_pass_new },
+	{ "a jumbo packet is asked about too", V4(.payload = 8960), HW_V_drop_asked },
+};
+
+static void check_passed(const struct frame *in, const char *what)
+{
+	if (w.result.action == XDP_PASS)
+		expect_frame(&w.result.out, in, what);
+}
+
+static void decide_rows(const struct decide_row *rows, size_t n)
+{
+	struct frame in;
+
+	for (const struct decide_row *r = rows; r < rows + n; r++) {
+		world_reset();
+		if (r->given)
+			r->given(&r->in);
+		build_tcp(&in, &r->in);
+		world_run(&in);
+		expect_verdict(&w.result, r->want, r->what);
+		check_passed(&in, r->what);
+	}
+}
+#define DECIDE(rows) decide_rows(rows, sizeof(rows) / sizeof((rows)[0]))
+
+Test(decide, siphash_is_right)
+{
+	/* the vector of the SipHash paper, appendix A: key 00 to 0f, message 00 to 0e */
+	static const uint8_t want[8] = { 0xe5, 0x45, 0xbe, 0x49, 0x61, 0xca, 0x29, 0xa1 };
+	uint8_t key[16], out[8];
+
+	for (int i = 0; i < 16; i++)
+		key[i] = i;
+	siphash(key, key, 15, out);
+	cr_expect(memcmp(out, want, 8) == 0);
+}
+
+Test(decide, headers)
+{
+	world_open();
+	DECIDE(parse_rows);
+}
+
+Test(decide, vips_and_ports)
+{
+	world_open();
+	DECIDE(vip_rows);
+}
+
+Test(decide, homes)
+{
+	world_open();
+	DECIDE(known_rows);
+}
+
+Test(decide, unknown)
+{
+	world_open();
+	DECIDE(unknown_rows);
+}
+
+/* The counters are those of the packet's VIP, or of none. */
+Test(decide, counter_rows)
+{
+	static const struct decide_row rows[] = {
+		{ "not for a VIP", V4(.dst = "203.0.113.99"), HW_V_pass_other, NULL, 0 },
+		{ "malformed, IPv4 VIP", V4(.doff = 4), HW_V_pass_malformed, NULL, 1 },
+		{ "unknown, IPv4 VIP", V4(), HW_V_drop_asked, NULL, 1 },
+		{ "UDP, IPv6 VIP", V6(.proto = 17), HW_V_pass_not_tcp, NULL, 2 },
+		{ "other port", V4(.dst = VIP_PORTS4, .dport = 1), HW_V_pass_port, NULL, 3 },
+		{ "a VIP with an id that has no row is counted nowhere", V4(.dst = VIP_DARK4), HW_V_pass_invisible, NULL, 4 },
+	};
+	struct frame in;
+
+	world_open();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		build_tcp(&in, &rows[i].in);
+		world_run(&in);
+		cr_expect(w.result.verdict == rows[i].want && w.result.row == rows[i].row, "%s: %s in row %u", rows[i].what,
+			  verdict_name[w.result.verdict], w.result.row);
+	}
+}
+
+/* ---- budgets ---- */
+
+/* `times` packets `before`, and then `in`. No time passes: a packet costs 1000 s. */
+static const struct budget_row {
+	const char *what;
+	int prefix, all;       /* packets */
+	struct tcp before;
+	int times;
+	struct tcp in;
+	enum hw_verdict want;
+} budget_rows[] = {
+	{ "the last of four in all", 100, 4, V4(), 3, V4(), HW_V_drop_asked },
+	{ "the fifth of four in all", 100, 4, V4(), 4, V4(), HW_V_drop_budget },
+	{ "in all: another prefix does not help", 100, 4, V4(), 4, V4(.src = "192.0.3.10"), HW_V_drop_budget },
+	{ "in all: IPv6 is counted with IPv4", 100, 4, V4(), 4, V6(), HW_V_drop_budget },
+	{ "the last of a prefix", 4, 100, V4(), 3, V4(), HW_V_drop_asked },
+	{ "beyond a prefix", 4, 100, V4(), 4, V4(), HW_V_drop_budget },
+	{ "beyond a prefix, another host of the /24", 4, 100, V4(), 4, V4(.src = "192.0.2.255"), HW_V_drop_budget },
+	{ "the next /24 has a budget of its own", 4, 100, V4(), 4, V4(.src = "192.0.3.10"), HW_V_drop_asked },
+	{ "a /24 far away has a budget of its own", 4, 100, V4(), 4, V4(.src = "10.0.2.10"), HW_V_drop_asked },
+	{ "IPv6: beyond a /48", 4, 100, V6(), 4, V6(.src = "2001:db8:c:ffff:ffff::1"), HW_V_drop_budget },
+	{ "IPv6: the next /48 has a budget of its own", 4, 100, V6(), 4, V6(.src = "2001:db8:d::10"), HW_V_drop_asked },
+	{ "IPv6: a /48 of another /32", 4, 100, V6(), 4, V6(.src = "2001:db9:c::10"), HW_V_drop_asked },
+	{ "a prefix that is over budget does not spend that of all", 2, 4, V4(), 50, V4(.src = "192.0.3.10"), HW_V_drop_asked },
+	{ "RST: the last of its half", 100, 4, V4(.flags = RST), 1, V4(.flags = RST), HW_V_drop_asked },
+	{ "RST: beyond its half", 100, 4, V4(.flags = RST), 2, V4(.flags = RST), HW_V_drop_budget },
+	{ "RST and ACK: beyond its half", 100, 4, V4(), 2, V4(.flags = RST | ACK), HW_V_drop_budget },
+	{ "SYN-ACK: beyond its half", 100, 4, V4(), 2, V4(.flags = SYN | ACK), HW_V_drop_budget },
+	{ "RST: beyond its half of a prefix", 4, 100, V4(), 2, V4(.flags = RST), HW_V_drop_budget },
+	{ "data goes on where a RST stops", 100, 4, V4(.flags = RST), 50, V4(), HW_V_drop_asked },
+	{ "FIN is urgent", 100, 4, V4(), 3, V4(.flags = FIN | ACK), HW_V_drop_asked },
+	{ "a SYN costs nothing", 100, 4, V4(.flags = SYN), 50, V4(), HW_V_drop_asked },
+	{ "malformed costs nothing", 100, 4, V4(.doff = 4), 50, V4(), HW_V_drop_asked },
+};
+
+static void budget_of(int prefix, int all)
+{
+	w.config.prefix_gap_ns = w.config.ask_gap_ns = 1000 * SECOND;
+	w.config.prefix_burst_ns = prefix * 1000 * SECOND;
+	w.config.ask_burst_ns = all * 1000 * SECOND;
+	config_put();
+}
+
+Test(decide, budgets)
+{
+	struct frame f;
+
+	world_open();
+	for (const struct budget_row *r = budget_rows; r < budget_rows + sizeof(budget_rows) / sizeof(*r); r++) {
+		world_reset();
+		budget_of(r->prefix, r->all);
+		build_tcp(&f, &r->before);
+		for (int i = 0; i < r->times; i++)
+			world_run(&f);
+		build_tcp(&f, &r->in);
+		world_run(&f);
+		expect_verdict(&w.result, r->want, r->what);
+	}
+}
+
+/* A budget that was spent is full again when its time has come, and never fuller than full. */
+Test(decide, budget_refills)
+{
+	struct hw_budget spent = { .spent_until_ns = 1 };
+	const struct tcp in = V4();
+	struct frame f;
+
+	world_open();
+	budget_of(100, 4);
+	build_tcp(&f, &in);
+	row_put(w.skel->maps.hw_budgets, 0, &spent); /* long ago */
+	for (int i = 0; i < 4; i++)
+		expect_verdict(world_run(&f), HW_V_drop_asked, "spent long ago is not saved up");
+	expect_verdict(world_run(&f), HW_V_drop_budget, "spent long ago is not saved up");
+	spent.spent_until_ns = now_ns() + 3000 * SECOND + SECOND;
+	row_put(w.skel->maps.hw_budgets, 0, &spent);
+	expect_verdict(world_run(&f), HW_V_drop_budget, "one second short of a packet");
+	spent.spent_until_ns = now_ns() + 3000 * SECOND - SECOND;
+	row_put(w.skel->maps.hw_budgets, 0, &spent);
+	expect_verdict(world_run(&f), HW_V_drop_asked, "a packet's worth is back");
+}
+
+/* ---- what the agent sends through again ---- */
+
+static const struct mark_row {
+	const char *what;
+	uint32_t is;
+	size_t size;           /* of the metadata; 16 */
+	bool foreign;
+	void (*given)(const struct tcp *in);
+	struct tcp in;
+	enum hw_verdict want;
+} mark_rows[] = {
+	{ "deliver: nobody's", HW_REPLAY_DELIVER, 0, false, NULL, V4(), HW_V_pass_nobody },
+	{ "deliver: nobody's, IPv6", HW_REPLAY_DELIVER, 0, false, NULL, V6(), HW_V_pass_nobody },
+	{ "deliver: a RST", HW_REPLAY_DELIVER, 0, false, NULL, V4(.flags = RST), HW_V_pass_nobody },
+	{ "deliver: but a home was found meanwhile", HW_REPLAY_DELIVER, 0, false, lives_near, V4(), HW_V_carry_tx },
+	{ "carry: to its home", HW_REPLAY_CARRY, 0, false, lives_near, V4(), HW_V_carry_tx },
+	{ "carry: to its home behind another NIC", HW_REPLAY_CARRY, 0, false, lives_far, V4(), HW_V_carry_redirect },
+	{ "carry: the home is gone again: not handed up twice", HW_REPLAY_CARRY, 0, false, NULL, V4(), HW_V_drop_unresolved },
+	{ "carry: not even when nobody's", HW_REPLAY_CARRY, 0, false, is_nobodys, V4(), HW_V_drop_unresolved },
+	{ "carry: needs no budget", HW_REPLAY_CARRY, 0, false, budget_is_nothing, V4(), HW_V_drop_unresolved },
+	{ "the mark of another program", HW_REPLAY_DELIVER, 0, true, NULL, V4(), HW_V_drop_asked },
+	{ "a mark that says nothing", 0, 0, false, NULL, V4(), HW_V_drop_asked },
+	{ "a mark of an unknown kind", 3, 0, false, NULL, V4(), HW_V_drop_asked },
+	{ "metadata too short for a mark", HW_REPLAY_DELIVER, 12, false, NULL, V4(), HW_V_drop_asked },
+	{ "a mark in front of more metadata", HW_REPLAY_DELIVER, 20, false, NULL, V4(), HW_V_pass_nobody },
+	{ "a mark does not make a SYN other than new", HW_REPLAY_CARRY, 0, false, NULL, V4(.flags = SYN), HW_V_pass_new },
+	{ "a mark does not open other ports", HW_REPLAY_DELIVER, 0, false, NULL, V4(.dst = VIP_PORTS4, .dport = 1), HW_V_pass_port },
+};
+
+Test(decide, replayed)
+{
+	struct frame f;
+
+	world_open();
+	for (const struct mark_row *r = mark_rows; r < mark_rows + sizeof(mark_rows) / sizeof(*r); r++) {
+		uint8_t meta[32] = { 0 };
+		struct hw_mark mark;
+
+		world_reset();
+		if (r->given)
+			r->given(&r->in);
+		mark = (struct hw_mark){ .replay_mark = w.config.replay_mark ^ r->foreign, .what = r->is };
+		memcpy(meta, &mark, sizeof(mark));
+		build_tcp(&f, &r->in);
+		cr_assert(world_try(&f, meta, r->size ? r->size : sizeof(mark)) == 0, "%s", r->what);
+		expect_verdict(&w.result, r->want, r->what);
+		check_passed(&f, r->what);
+	}
+}
+
+/* Metadata of other programs can take the room in front of a packet. */
+Test(decide, no_headroom)
+{
+	const struct tcp in = V4();
+	const uint8_t meta[200] = { 0 };
+	struct frame f;
+	int err;
+
+	world_open();
+	flow_put(&in, PEER);
+	build_tcp(&f, &in);
+	err = world_try(&f, meta, sizeof(meta));
+	if (err) {
+		cr_log_warn("this kernel has no metadata of 200 bytes (%s): skipped", strerror(-err));
+		return;
+	}
+	expect_verdict(&w.result, HW_V_drop_headroom, "200 bytes of metadata");
+	cr_expect(world_try(&f, meta, 32) == 0 && w.result.verdict == HW_V_carry_tx, "32 bytes of metadata leave room");
+}
+
+/* ---- cuts ---- */
+
+/* Cut anywhere, with or without an honest length field: passes to the stack as it is, or is known whole. */
+Test(decide, cut_anywhere)
+{
+	static const struct tcp whole[] = {
+		V4(.ihl = 15, .doff = 15, .payload = 20), V6(.doff = 15, .payload = 20), V4(.ihl = 5), V6(.doff = 5),
+	};
+	struct frame f;
+
+	world_open();
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+		build_tcp(&f, &whole[i]);
+		for (size_t len = f.len, keep = ETH; keep < len; keep++) {
+			struct tcp cut = whole[i];
+
+			cut.keep = keep;
+			build_tcp(&f, &cut);
+			world_run(&f);
+			cr_expect(w.result.verdict == HW_V_pass_malformed || w.result.verdict == HW_V_pass_other,
+				  "packet %zu cut to %zu: %s", i, keep, verdict_name[w.result.verdict]);
+			check_passed(&f, "cut");
+			cut.len_more = (int)keep - (int)len;
+			build_tcp(&f, &cut);
+			world_run(&f);
+			cr_expect(w.result.action == XDP_PASS || keep >= len - 20,
+				  "packet %zu cut to %zu, honestly: %s", i, keep, verdict_name[w.result.verdict]);
+			check_passed(&f, "cut honestly");
+		}
+	}
+}
+
+/* ---- what the agent gets ---- */
+
+static const struct stray_row {
+	const char *what;
+	struct tcp in;
+	size_t size;           /* of the record */
+	size_t held;           /* bytes of the frame in it */
+} stray_rows[] = {
+	{ "an ACK", V4(.seq = 0x01020304, .ack = 0xf1f2f3f4), HW_STRAY_SMALL, 54 },
+	{ "an ACK, IPv6", V6(.seq = 0x01020304, .ack = 0xf1f2f3f4), HW_STRAY_SMALL, 74 },
+	{ "options are held", V4(.ihl = 15, .doff = 15), HW_STRAY_SMALL, 134 },
+	{ "padding is not", V4(.pad = 6), HW_STRAY_SMALL, 54 },
+	{ "the largest small packet", V4(.payload = 130), HW_STRAY_SMALL, 184 },
+	{ "one byte more", V4(.payload = 131), HW_STRAY_LARGE, 185 },
+	{ "an Ethernet MTU full", V4(.payload = 1460), HW_STRAY_LARGE, 1514 },
+	{ "the largest that can be held", V4(.payload = 1922), HW_STRAY_LARGE, 1976 },
+	{ "one byte more is cut", V4(.payload = 1923), HW_STRAY_LARGE, 1976 },
+	{ "jumbo, partly in fragments of the frame", V4(.payload = 8960), HW_STRAY_LARGE, 1976 },
+	{ "flags", V4(.flags = FIN | PSH | ACK), HW_STRAY_SMALL, 54 },
+	{ "ports", V4(.sport = 1, .dport = 65535), HW_STRAY_SMALL, 54 },
+};
+
+static void check_stray(const struct stray_row *r, const struct frame *f)
+{
+	const struct hw_stray *s = &w.stray.head;
+	struct hw_flow_key key = flow_key_of(&r->in, vip_id_of(&r->in));
+	struct hw_addr vip = addr_of(family_of(&r->in) == 6 ? VIP6 : VIP4);
+
+	cr_expect(w.strays == 1 && w.stray.size == r->size, "%s: %d records, of %zu bytes", r->what, w.strays, w.stray.size);
+	cr_expect(memcmp(&s->key, &key, sizeof(key)) == 0 && memcmp(s->vip, vip.b, 16) == 0, "%s: flow", r->what);
+	cr_expect(s->seq == r->in.seq && s->ack == r->in.ack, "%s: seq %x, ack %x", r->what, s->seq, s->ack);
+	cr_expect(s->tcp_flags == (r->in.flags ? r->in.flags : ACK) && s->family == family_of(&r->in), "%s: flags", r->what);
+	cr_expect(s->ifindex == 1 && s->returned_by == 0, "%s: from %u, %u", r->what, s->ifindex, s->returned_by);
+	cr_expect(s->len == f->len - r->in.pad && s->held == r->held, "%s: %u of %u", r->what, s->held, s->len);
+	cr_expect(memcmp(w.stray.frame, f->b, r->held) == 0, "%s: the frame is another", r->what);
+	cr_expect(s->at_ns <= now_ns() && s->at_ns + 60 * SECOND > now_ns(), "%s: at %llu", r->what, s->at_ns);
+}
+
+Test(decide, records)
+{
+	struct frame f;
+
+	world_open();
+	for (const struct stray_row *r = stray_rows; r < stray_rows + sizeof(stray_rows) / sizeof(*r); r++) {
+		world_reset();
+		build_tcp(&f, &r->in);
+		expect_verdict(world_run(&f), HW_V_drop_asked, r->what);
+		check_stray(r, &f);
+	}
+}
+
+/* An agent that sleeps is woken once; one that is awake is left alone. */
+Test(decide, wakes_the_agent_once)
+{
+	const struct tcp in = V4();
+	struct hw_wake wake = { .asleep = 1 };
+	uint32_t zero = 0;
+	struct frame f;
+	int fd;
+
+	world_open();
+	fd = ring_buffer__epoll_fd(w.ring);
+	build_tcp(&f, &in);
+	cr_assert(world_try(&f, NULL, 0) == 0);
+	cr_expect(ring_buffer__poll(w.ring, 0) <= 0 || fd < 0, "woken though awake");
+	row_put(w.skel->maps.hw_wake, 0, &wake);
+	cr_assert(world_try(&f, NULL, 0) == 0);
+	cr_assert(bpf_map_lookup_elem(bpf_map__fd(w.skel->maps.hw_wake), &zero, &wake) == 0);
+	cr_expect(wake.asleep == 0, "the flag is not cleared");
+	cr_expect(ring_buffer__poll(w.ring, 0) > 0, "not woken");
+}
