@@ -30,6 +30,8 @@ SRC     := $(wildcard loader/*.c)
 OBJ     := $(SRC:loader/%.c=$(B)/loader/%.o)
 SANOBJ  := $(patsubst loader/%.c,$(B)/san/%.o,$(filter-out loader/main.c,$(SRC)))
 UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+PACKET  := $(patsubst tests/packet/%.c,$(B)/packet/%,$(wildcard tests/packet/test_*.c))
+LABTOOLS := $(patsubst tests/lab/%.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tests/lab/*.c)))
 HEADERS := $(wildcard loader/*.h maps-schema/*.h)
 BPFOBJ  := $(patsubst bpf/%.bpf.c,$(B)/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKEL    := $(BPFOBJ:.bpf.o=.skel.h)
@@ -38,7 +40,7 @@ SKEL    := $(BPFOBJ:.bpf.o=.skel.h)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: homeward $(B)/talk
+all: homeward
 
 homeward: $(OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LIBLIBS)
@@ -66,13 +68,45 @@ $(B)/packet/%: tests/packet/%.c $(wildcard tests/packet/*.h) $(SANOBJ) $(HEADERS
 	@mkdir -p $(@D)
 	$(CC) $(ALLCFLAGS) $(SAN) -o $@ $< $(SANOBJ) $(LIBLIBS) -lcriterion
 
-# The lab's load tool: thousands of connections that check every byte.
-$(B)/talk: tests/lab/talk.c
+# The lab's tools, among them talk: thousands of connections that check every byte.
+$(LABTOOLS): $(B)/%: tests/lab/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -o $@ $<
 
+# --- what people type; each installs what it needs first
+
 deps:
 	@./tests/deps
+
+demo: deps
+	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -s $(LABTOOLS)
+	@tests/lab/demo.sh
+
+test: deps
+	$(MAKE) --no-print-directory all $(UNIT) $(PACKET) $(LABTOOLS)
+	$(MAKE) --no-print-directory unit packet lab
+
+# --- the tests, one by one
+
+unit: all $(UNIT)
+	@set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
+	@echo "== tests/cli.bats"; bats tests/cli.bats
+
+packet: $(PACKET)
+	@set -e; for t in $(PACKET); do echo "== $$t"; $$t; done
+
+lab: all $(LABTOOLS)
+	bats tests/lab
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/homeward \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/homeward/maps-schema
+	install -m 755 homeward $(DESTDIR)$(PREFIX)/sbin/homeward
+	install -m 644 $(B)/ingress.bpf.o $(DESTDIR)$(PREFIX)/lib/homeward/ingress.bpf.o
+	sed 's,@PREFIX@,$(PREFIX),' loader/homeward.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/homeward.service
+	install -m 644 README.md LICENSE loader/homeward.yaml $(DESTDIR)$(PREFIX)/share/doc/homeward/
+	install -m 644 maps-schema/README.md maps-schema/*.h $(DESTDIR)$(PREFIX)/share/doc/homeward/maps-schema/
 
 clean:
 	rm -rf $(B) homeward

@@ -107,16 +107,17 @@ inline_fn __u64 wake_flags(void)
 }
 
 /*
- * Copies `len` bytes of the frame from `from` on behind the record's head. The
- * mask is a fact for the verifier (6.1: it does not follow `len` through the
- * comparison when clang keeps it in another register).
+ * Copies `len` bytes of the frame from `from` on behind the record's head. Less
+ * than an IP header is never to be copied; saying so with "less than" is what
+ * tells the verifier of 6.1 that len is not zero. The barrier keeps clang from
+ * making one comparison of the two.
  */
 inline_fn bool stray_copy(struct xdp_md *ctx, __u32 from, void *to, __u32 len, const __u32 room)
 {
-	if (len == 0 || len > room)
+	if (len < sizeof(struct iphdr))
 		return false;
 	asm volatile("" : "+r"(len));
-	if (len == 0 || len > room)
+	if (len > room)
 		return false;
 	return !bpf_xdp_load_bytes(ctx, from, to, len);
 }

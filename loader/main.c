@@ -85,13 +85,13 @@ static const struct hw_verb verbs[] = {
 	{ "keygen", "",
 	  "print a new line for the key file",
 	  "Prints a new random key as a line for the key file. The first key of the file\n"
-	  "signs and all of them are accepted, so to roll keys: append the new line on every\n"
+	  "signs and all of them are accepted. To roll keys: append the new line on every\n"
 	  "node, then move it to the top on every node, then take the old line away.\n",
 	  "", hw_keygen },
 	{ "help", "[VERB]",
 	  "this list, or all about a verb",
-	  "Prints the list of verbs, or what a verb does and which options it takes; so does\n"
-	  "`homeward VERB --help`.\n",
+	  "Prints the list of verbs, or what a verb does and which options it takes.\n"
+	  "`homeward VERB --help` does the latter too.\n",
 	  "V", hw_help },
 	{ "version", "",
 	  "print the version",

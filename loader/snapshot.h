@@ -75,7 +75,7 @@ void hw_snapshot_free(struct hw_snapshot **s);
 /* Seconds from then to the snapshot; -1 if then is 0 (never). */
 double hw_snapshot_age(const struct hw_snapshot *s, uint64_t then_ns);
 
-/* The counters of one VIP (by id; 0: not for a VIP), summed over all CPUs, by enum hw_verdict. False on error (said). */
+/* One VIP (by id; 0: not for a VIP): its counters by enum hw_verdict, summed over all CPUs. False on error (said). */
 bool hw_snapshot_verdicts(const struct hw_snapshot *s, uint32_t vip, uint64_t out[HW_VERDICT_COUNT]);
 
 const char *hw_node_state_text(enum hw_node_state state);

@@ -91,7 +91,7 @@ end() {
 		read -r pid _ <"$dir/pids/$what"
 		# with all of its process group: setsid above
 		kill "-${2:-TERM}" -- "-$pid" 2>/dev/null || :
-		await 5 gone "$what" || kill -KILL -- "-$pid" 2>/dev/null || :
+		await 20 gone "$what" || kill -KILL -- "-$pid" 2>/dev/null || :
 		await 2 gone "$what" || :
 	fi
 	rm -f "$dir/pids/$what"
@@ -202,19 +202,18 @@ route() {
 
 # cut A B, mend A B: all between two endpoints, at the router or at the bridge
 path() {
-	local what=$1 a b pair verb=add flag=on
-	a=$(number "$2") b=$(number "$3")
-	[ "$what" = cut ] || verb=del flag=off
+	local from to n verb=add flag=on
+	[ "$1" = cut ] || verb=del flag=off
 	if [ "$(setting backbone)" = 1 ]; then
 		ip -n "$(net core)" link set "pop-$2" type bridge_slave isolated $flag
 		ip -n "$(net core)" link set "pop-$3" type bridge_slave isolated $flag
 		return
 	fi
-	for pair in "$a $b" "$b $a"; do
-		# shellcheck disable=SC2086
-		set -- $pair
-		ip -n "$(net router)" rule $verb from "198.18.0.$1" to "198.18.0.$2" blackhole
-		ip -n "$(net router)" -6 rule $verb from "2001:db8:e::$1" to "2001:db8:e::$2" blackhole
+	for from in "$2" "$3"; do
+		[ "$from" = "$2" ] && to=$3 || to=$2
+		n=$(number "$to")
+		ip -n "$(net router)" rule $verb iif "pop-$from" to "198.18.0.$n" blackhole
+		ip -n "$(net router)" -6 rule $verb iif "pop-$from" to "2001:db8:e::$n" blackhole
 	done
 }
 
@@ -414,7 +413,7 @@ status() {
 		for what in nginx talk agent; do
 			if alive "$what-$pop"; then printf ' %s' "$what"; fi
 		done
-		ip -n "$(net "$pop")" link show 2>/dev/null | awk '/^[0-9]/ { dev = $2 }  /prog\/xdp/ { printf " XDP:%s", dev }'
+		ip -n "$(net "$pop")" link show 2>/dev/null | awk '/^[0-9]/ { dev = $2; sub(/[@:].*/, "", dev) }  /prog\/xdp/ { printf " XDP:%s", dev }'
 		echo
 	done
 }

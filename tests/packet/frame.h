@@ -48,7 +48,7 @@ struct frame {
 static const uint8_t self_mac[6] = { 2, 0, 0, 0, 0, 0x01 };
 static const uint8_t wire_mac[6] = { 2, 0, 0, 0, 0, 0xfe }; /* the router beside us */
 
-static uint8_t test_key(int control, int i) { return control ? 0xc0 + i : 0xd0 ^ (i * 7); }
+static inline uint8_t test_key(int control, int i) { return control ? 0xc0 + i : 0xd0 ^ (i * 7); }
 
 static inline void put(struct frame *f, const void *bytes, size_t n)
 {

@@ -72,7 +72,7 @@ static const int verdict_action[HW_VERDICT_COUNT] = {
 #undef V
 };
 
-static uint64_t now_ns(void)
+static inline uint64_t now_ns(void)
 {
 	struct timespec t;
 
@@ -81,34 +81,34 @@ static uint64_t now_ns(void)
 }
 
 /* Writes one entry; a test without its maps is worth nothing. */
-static void map_put(const struct bpf_map *map, const void *key, const void *value)
+static inline void map_put(const struct bpf_map *map, const void *key, const void *value)
 {
 	cr_assert(bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY) == 0, "%s: %s", bpf_map__name(map),
 		  strerror(errno));
 }
 
-static void row_put(const struct bpf_map *map, uint32_t i, const void *value) { map_put(map, &i, value); }
+static inline void row_put(const struct bpf_map *map, uint32_t i, const void *value) { map_put(map, &i, value); }
 
-static void config_put(void) { row_put(w.skel->maps.hw_config, 0, &w.config); }
+static inline void config_put(void) { row_put(w.skel->maps.hw_config, 0, &w.config); }
 
 /* ---- the namespace ---- */
 
 /* Runs a batch of ip(8) commands. */
-static void ip_batch(const char *commands)
+static inline void ip_batch(const char *commands)
 {
 	FILE *ip = popen("ip -force -batch - >/dev/null", "w");
 
 	cr_assert(ip && fputs(commands, ip) >= 0 && pclose(ip) == 0, "ip(8) failed:\n%s", commands);
 }
 
-static void sysctl_put(const char *path, const char *value)
+static inline void sysctl_put(const char *path, const char *value)
 {
 	FILE *f = fopen(path, "w");
 
 	cr_assert(f && fputs(value, f) >= 0 && fclose(f) == 0, "%s: %s", path, strerror(errno));
 }
 
-static void world_netns(void)
+static inline void world_netns(void)
 {
 	cr_assert(unshare(CLONE_NEWNET) == 0, "unshare: %s (the tests run as root)", strerror(errno));
 	sysctl_put("/proc/sys/net/ipv6/conf/all/accept_dad", "0");
@@ -123,7 +123,7 @@ static void world_netns(void)
 
 /* ---- the program ---- */
 
-static int keep_stray(void *arg, void *data, size_t size)
+static inline int keep_stray(void *arg, void *data, size_t size)
 {
 	cr_assert(size <= sizeof(w.stray.head) + sizeof(w.stray.frame));
 	memset(&w.stray, 0, sizeof(w.stray));
@@ -134,10 +134,16 @@ static int keep_stray(void *arg, void *data, size_t size)
 	return 0;
 }
 
-static void world_load(void)
+static inline int print_warnings(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+}
+
+static inline void world_load(void)
 {
 	struct bpf_map *map;
 
+	libbpf_set_print(print_warnings);
 	w.skel = ingress__open();
 	cr_assert(w.skel, "open: %s", strerror(errno));
 	bpf_object__for_each_map(map, w.skel->obj)
@@ -153,7 +159,7 @@ static void world_load(void)
 	cr_assert(w.ring && w.cpus > 0 && w.cells);
 }
 
-static void key_put(unsigned id)
+static inline void key_put(unsigned id)
 {
 	struct hw_key key = { .valid = 1 };
 
@@ -164,7 +170,7 @@ static void key_put(unsigned id)
 	row_put(w.skel->maps.hw_keys, id, &key);
 }
 
-static void vip_put(const char *address, unsigned id, unsigned flags, unsigned n, const uint16_t *ports)
+static inline void vip_put(const char *address, unsigned id, unsigned flags, unsigned n, const uint16_t *ports)
 {
 	struct hw_vip vip = { .id = id, .flags = flags, .n_tcp = n };
 	struct hw_addr key = addr_of(address);
@@ -176,7 +182,7 @@ static void vip_put(const char *address, unsigned id, unsigned flags, unsigned n
 }
 
 /* The entry of a node, with all that is constant for packets to it, as maps.h demands of the agent. */
-static void node_put(unsigned id, const char *self, const char *address, unsigned ifindex, bool usable)
+static inline void node_put(unsigned id, const char *self, const char *address, unsigned ifindex, bool usable)
 {
 	static const struct frame nothing;
 	struct hw_node node = { .usable = usable, .ifindex = ifindex, .mtu = MTU, .addr = addr_of(address) };
@@ -205,7 +211,7 @@ static void node_put(unsigned id, const char *self, const char *address, unsigne
 	row_put(w.skel->maps.hw_nodes, id, &node);
 }
 
-static void world_nodes(void)
+static inline void world_nodes(void)
 {
 	node_put(PEER, SELF_IP4, PEER_IP4, 1, true);
 	node_put(NODE_FAR, SELF_IP4, "198.51.100.3", w.far_ifindex, true);
@@ -216,13 +222,13 @@ static void world_nodes(void)
 }
 
 /* Our endpoint is of this family. */
-static void world_endpoint(int family)
+static inline void world_endpoint(int family)
 {
 	w.config.endpoint = addr_of(family == 6 ? SELF_IP6 : SELF_IP4);
 	config_put();
 }
 
-static void map_empty(const struct bpf_map *map)
+static inline void map_empty(const struct bpf_map *map)
 {
 	uint8_t key[64];
 
@@ -231,7 +237,7 @@ static void map_empty(const struct bpf_map *map)
 }
 
 /* The state of a fresh start: nothing known, budgets full, ring empty. */
-static void world_reset(void)
+static inline void world_reset(void)
 {
 	static const struct hw_budget full;
 
@@ -250,7 +256,7 @@ static void world_reset(void)
 	w.strays = 0;
 }
 
-static void counters_read(uint64_t to[ROWS][HW_VERDICT_COUNT])
+static inline void counters_read(uint64_t to[ROWS][HW_VERDICT_COUNT])
 {
 	for (uint32_t row = 0; row < ROWS; row++) {
 		cr_assert(bpf_map_lookup_elem(bpf_map__fd(w.skel->maps.hw_verdicts), &row, w.cells) == 0);
@@ -261,7 +267,7 @@ static void counters_read(uint64_t to[ROWS][HW_VERDICT_COUNT])
 }
 
 /* The first line of every test. */
-static void world_open(void)
+static inline void world_open(void)
 {
 	static const uint16_t web[] = { 80, 443 };
 	uint16_t many[HW_VIP_PORTS];
@@ -283,7 +289,7 @@ static void world_open(void)
 }
 
 /* Exactly one counter of the rows that are looked at moves by one; returns it in w.result. */
-static void verdict_read(void)
+static inline void verdict_read(void)
 {
 	uint64_t now[ROWS][HW_VERDICT_COUNT];
 	int moved = 0;
@@ -309,7 +315,7 @@ static void verdict_read(void)
  * of it. Returns the error of the kernel, which refuses what no driver would
  * hand in. The result stays valid until the next run.
  */
-static int world_try(const struct frame *f, const void *meta, size_t meta_len)
+static inline int world_try(const struct frame *f, const void *meta, size_t meta_len)
 {
 	static uint8_t in[FRAME_MAX + 256], out[FRAME_MAX + 256];
 	struct xdp_md ctx = { .data = meta_len, .data_end = meta_len + f->len };
@@ -343,13 +349,13 @@ static const struct result *world_run(const struct frame *f)
 	return &w.result;
 }
 
-static bool frame_equal(const struct frame *a, const struct frame *b)
+static inline bool frame_equal(const struct frame *a, const struct frame *b)
 {
 	return a->len == b->len && memcmp(a->b, b->b, a->len) == 0;
 }
 
 /* The first byte in which they differ; for messages. */
-static size_t frame_differs(const struct frame *a, const struct frame *b)
+static inline size_t frame_differs(const struct frame *a, const struct frame *b)
 {
 	size_t i = 0;
 
@@ -368,7 +374,7 @@ static size_t frame_differs(const struct frame *a, const struct frame *b)
 
 /* ---- entries ---- */
 
-static struct hw_flow_key flow_key_of(const struct tcp *t, unsigned vip)
+static inline struct hw_flow_key flow_key_of(const struct tcp *t, unsigned vip)
 {
 	struct hw_flow_key key = { .vip = vip, .vip_port = t->dport ? t->dport : 443,
 				   .client_port = t->sport ? t->sport : 40000 };
@@ -378,10 +384,10 @@ static struct hw_flow_key flow_key_of(const struct tcp *t, unsigned vip)
 	return key;
 }
 
-static unsigned vip_id_of(const struct tcp *t) { return family_of(t) == 6 ? 2 : 1; }
+static inline unsigned vip_id_of(const struct tcp *t) { return family_of(t) == 6 ? 2 : 1; }
 
 /* "The flow of this packet lives at `home`", as the agent would write it. */
-static void flow_put(const struct tcp *t, unsigned home)
+static inline void flow_put(const struct tcp *t, unsigned home)
 {
 	struct hw_flow_key key = flow_key_of(t, vip_id_of(t));
 	struct tun tun = { .from_self = true, .dest = home };
@@ -395,7 +401,7 @@ static void flow_put(const struct tcp *t, unsigned home)
 	map_put(w.skel->maps.hw_flows, &key, &flow);
 }
 
-static bool flow_get(const struct tcp *t, struct hw_flow *flow)
+static inline bool flow_get(const struct tcp *t, struct hw_flow *flow)
 {
 	struct hw_flow_key key = flow_key_of(t, vip_id_of(t));
 
@@ -403,7 +409,7 @@ static bool flow_get(const struct tcp *t, struct hw_flow *flow)
 }
 
 /* Sums a node's counters. */
-static struct hw_node_stats node_stats(uint32_t id)
+static inline struct hw_node_stats node_stats(uint32_t id)
 {
 	struct hw_node_stats *cells = calloc(w.cpus, sizeof(*cells)), sum = { 0 };
 

@@ -214,7 +214,7 @@ static const struct row {
 	{ "node-down too short", GOOD "timers: {node-down: 199ms}\n", "10:21", "200ms to 1m" },
 	{ "node-down too long", GOOD "timers: {node-down: 61s}\n", "10:21", "200ms to 1m" },
 	{ "node-lost too long", GOOD "timers: {node-lost: 61m}\n", "10:21", "200ms to 1h" },
-	{ "ns that wrap around", GOOD "timers: {flow-idle: 18446744074s}\n", "10:21", "out of range" },
+	{ "ns that wrap around", GOOD "timers: {node-down: 18446744074s}\n", "10:21", "out of range" },
 	{ "a number that wraps around", GOOD "timers: {flow-idle: 18446744073709551617s}\n", "10:21", "out of range" },
 	{ "node-lost below node-down", GOOD "timers: {node-lost: 2s, node-down: 3s}\n", "10:21", "node-down (3s)" },
 	{ "node-lost below the default", GOOD "timers: {node-lost: 500ms}\n", "10:21", "1s, the default" },
@@ -282,6 +282,22 @@ Test(conf, errors_of_the_key_file_come_too)
 	expect_places(said, "keys", "1:3 2:1", "key file alone");
 	free(said);
 	free(keys_path);
+}
+
+Test(conf, utf16_is_refused)
+{
+	char text[2 * sizeof(GOOD)] = "\xff\xfe", *said;
+	size_t i;
+
+	scratch_write("keys", key_line, strlen(key_line), 0600);
+	for (i = 0; GOOD[i]; i++) {
+		text[2 + 2 * i] = GOOD[i];
+		text[3 + 2 * i] = '\0';
+	}
+	cr_expect_null(read_conf(text, sizeof(text), NULL, &said));
+	expect_places(said, "conf", "1:1", "UTF-16");
+	cr_expect(strstr(said, "UTF-8"), "%s", said);
+	free(said);
 }
 
 Test(conf, minimal)
@@ -493,18 +509,23 @@ Test(conf, must_be_a_file)
 /* Text that is costly for a YAML reader must not be so here: each is a megabyte of one thing. */
 Test(conf, costly_text, .timeout = 60)
 {
-	static const char *const units[] = {
-		"[", "{", "- ", "? ", "{a: ", "- a\n", "a\n", "k: v\n", "? a\n", "#", "\n", "---\n", "'", "a: ", "\"",
+	static const struct {
+		const char *unit, *says;
+	} rows[] = {
+		{ "[", "nested" }, { "{", "nested" }, { "- ", "nested" }, { "? ", "nested" }, { "{a: ", "nested" },
+		{ "- a\n", "too many values" }, { "k: v\n", "too many values" }, { "? a\n", "too many values" },
+		{ "a: ", "not valid YAML" }, { "\"", "not valid YAML" }, { "'", "mapping" }, { "a\n", "mapping" },
+		{ "---\n", "mapping" }, { "#", "empty" }, { "\n", "empty" },
 	};
 	char *text = malloc(1048576), *said;
 	size_t i, j, len;
 
-	for (i = 0; i < ROWS(units); i++) {
-		len = strlen(units[i]);
+	for (i = 0; i < ROWS(rows); i++) {
+		len = strlen(rows[i].unit);
 		for (j = 0; j < 1048576; j++)
-			text[j] = units[i][j % len];
+			text[j] = rows[i].unit[j % len];
 		cr_expect_null(read_conf(text, 1048576, NULL, &said));
-		cr_expect_neq(*said, '\0', "%s: nothing said", units[i]);
+		cr_expect(strstr(said, rows[i].says), "%s: %s", rows[i].unit, said);
 		free(said);
 	}
 	free(text);

@@ -1,0 +1,64 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+# What happens to NICs and neighbours: a next hop gets another MAC address, a NIC
+# goes away and comes back, unload leaves nothing behind.
+
+. "$BATS_TEST_DIRNAME/lib.sh"
+
+@test "the next hop's MAC address changes: strays go on" {
+	local before
+	lab_up
+	begin a b c
+	# shellcheck disable=SC2086
+	talk many -n 60 -g 0.1 $both
+	shift_to b
+	sleep 0.5
+	lab exec router ip link set pop-b address 02:00:00:00:00:99
+	sleep 0.5
+	before=$(verdict a pass_carried)
+	sleep 0.5
+	[ "$(verdict a pass_carried)" -gt "$before" ]
+	unbroken many
+}
+
+@test "a NIC goes away and comes back: after load, strays are carried again" {
+	lab_up
+	begin a b c
+	lab nic b del
+	sleep 0.3
+	lab nic b add
+	hw load b
+	[ "$(hw status b -- -j | jq -r '.interfaces[].mode')" = native ]
+	within 5 meet a b c
+	# shellcheck disable=SC2086
+	talk many -n 60 -g 0.1 $both
+	shift_to b
+	sleep 1
+	unbroken many
+	[ "$(verdict b carry_tx)" -gt 0 ]
+}
+
+@test "unload leaves no pin, program, link or qdisc" {
+	local id
+	lab_up -b
+	hw load a
+	id=$(lab exec a ip -d link show uplink | sed -n 's/.*prog\/xdp id \([0-9]*\).*/\1/p')
+	[ -n "$id" ]
+	hw unload a
+	! lab exec a ip link show | grep xdp
+	! lab exec a tc qdisc show | grep clsact
+	[ ! -e "$dir/a/bpf/homeward" ]
+	! bpftool prog show id "$id"
+	run hw status a
+	[ "$status" = 2 ]
+}
+
+@test "the stock xdp-loader takes the object" {
+	lab_up
+	mkdir "$dir/a/bpf/stock"
+	lab exec a xdp-loader load -m native -p "$dir/a/bpf/stock" uplink "$root/build/ingress.bpf.o" -n hw_ingress
+	lab exec a ip link show uplink | grep xdp
+	client curl -sS "http://$vip4/pop"
+	ls "$dir/a/bpf/stock"
+	[ -e "$dir/a/bpf/stock/hw_flows" ]
+}

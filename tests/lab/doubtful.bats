@@ -1,0 +1,68 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+# Sockets at the wrong PoP that have the tuple of a connection and not its
+# numbers: a SYN that came twice, an old TIME_WAIT, a connection long forgotten.
+
+. "$BATS_TEST_DIRNAME/lib.sh"
+
+@test "a SYN sent again to a second PoP breaks nothing" {
+	lab_up
+	begin a b c
+	lab spawn sniff client tcpdump -i uplink -U -w "$dir/syn.pcap" \
+		'tcp dst port 8000 and (tcp[13] & 18 = 2) or (ip6 and ip6[6] = 6 and ip6[53] & 18 = 2)'
+	within 5 grep -q listening "$dir/log/sniff"
+	# shellcheck disable=SC2086
+	talk many -n 40 -m 1,1,1,0 -g 0.2 $both
+	lab end sniff
+	shift_to b
+	for _ in 1 2 3; do
+		client "$root/build/segment" play uplink "$dir/syn.pcap"
+		sleep 0.5
+	done
+	[ "$(verdict b pass_new)" -ge 40 ]
+	shift_to c
+	sleep 0.5
+	shift_to b
+	sleep 0.5
+	unbroken many
+}
+
+# reuse ADDRESS: a download from the port that another connection has had, at b while a remembers that
+reuse() {
+	shift_to b
+	lab spawn again client curl -sS --limit-rate 10M --local-port 40000 -o "$dir/again" "http://$1/big"
+	sleep 0.5
+	shift_to a
+	sleep 1
+	shift_to c
+	sleep 0.5
+	shift_to a
+	fetched again
+	rm "$dir/again"
+}
+
+@test "an old TIME_WAIT at the wrong PoP breaks nothing" {
+	lab_up
+	begin a b c
+	for at in "$vip4" "[$vip6]"; do
+		shift_to a
+		client curl -sS -H 'Connection: close' --local-port 40000 "http://$at/pop"
+		lab exec a cat /proc/net/tcp /proc/net/tcp6 | grep ':0050 .*:9C40 06'
+		reuse "$at"
+	done
+}
+
+@test "an old established connection at the wrong PoP breaks nothing" {
+	lab_up
+	begin a b c
+	for at in "$vip4 192.0.2.2 $vip4" "[$vip6] 2001:db8:c::2 $vip6"; do
+		read -r url client vip <<<"$at"
+		shift_to a
+		lab spawn old client "$root/build/segment" abandon "$client" 40000 "$vip" 80
+		within 2 grep -q open "$dir/log/old"
+		shift_to none
+		lab end old
+		lab exec a cat /proc/net/tcp /proc/net/tcp6 | grep ':0050 .*:9C40 01'
+		reuse "$url"
+	done
+}
