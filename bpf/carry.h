@@ -167,8 +167,8 @@ inline_fn enum hw_verdict carry(struct xdp_md *ctx, const struct packet *p, cons
 		carry_count(p, flow);
 		return HW_V_carry_tx;
 	}
-	if (bpf_redirect_map(&hw_devices, node->ifindex, 0) != XDP_REDIRECT)
-		return HW_V_drop_no_route;
+	/* without a devmap: the kernel batches both alike, and older libbpf cannot reuse a pinned devmap */
+	bpf_redirect(node->ifindex, 0);
 	carry_count(p, flow);
 	return HW_V_carry_redirect;
 }

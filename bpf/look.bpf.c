@@ -9,6 +9,19 @@
 
 #define LOOK_OFFSET 16
 
+/* Is there any socket that a packet of this flow would reach, a listener at least? */
+inline_fn bool is_served(struct xdp_md *ctx, const struct hw_ask_flow *f)
+{
+	struct question q = {};
+	struct bpf_sock *sk;
+
+	question_of(&q, f);
+	sk = socket_of(ctx, &q);
+	if (sk)
+		bpf_sk_release(sk);
+	return sk;
+}
+
 SEC("xdp")
 int hw_look(struct xdp_md *ctx)
 {
@@ -19,6 +32,7 @@ int hw_look(struct xdp_md *ctx)
 		if (bpf_xdp_load_bytes(ctx, at, &flow, sizeof(flow)))
 			break;
 		flow.grade = grade_asked(ctx, &flow);
+		flow.reserved[0] = is_served(ctx, &flow);
 		bpf_xdp_store_bytes(ctx, at, &flow, sizeof(flow));
 	}
 	return XDP_PASS;

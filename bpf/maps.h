@@ -46,8 +46,6 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } hw_strays SEC(".maps");
 
-struct { HW_MAP(BPF_MAP_TYPE_DEVMAP_HASH, 64, __u32, __u32); } hw_devices SEC(".maps");
-
 /* Views: summed by the agent, for people. */
 struct { HW_ARRAY(1, struct hw_verdicts); } hw_totals SEC(".maps");
 struct { HW_ARRAY(HW_VIP_IDS, struct hw_verdicts); } hw_vip_view SEC(".maps");

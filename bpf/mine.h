@@ -129,6 +129,13 @@ inline_fn enum hw_grade grade_listener(struct bpf_sock *sk, struct question *q)
 	return HW_GRADE_MINE;
 }
 
+inline_fn struct bpf_sock *socket_of(struct xdp_md *ctx, struct question *q)
+{
+	if (q->family == 4)
+		return bpf_skc_lookup_tcp(ctx, &q->tuple, sizeof(q->tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	return bpf_skc_lookup_tcp(ctx, &q->tuple, sizeof(q->tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+}
+
 /* A global function: verified once, on its own, however often it is called. */
 __attribute__((noinline)) int hw_grade(struct xdp_md *ctx, struct question *q)
 {
@@ -137,10 +144,7 @@ __attribute__((noinline)) int hw_grade(struct xdp_md *ctx, struct question *q)
 
 	if (!q)
 		return HW_GRADE_NONE;
-	if (q->family == 4)
-		sk = bpf_skc_lookup_tcp(ctx, &q->tuple, sizeof(q->tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
-	else
-		sk = bpf_skc_lookup_tcp(ctx, &q->tuple, sizeof(q->tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+	sk = socket_of(ctx, q);
 	if (!sk)
 		return HW_GRADE_NONE;
 

@@ -80,6 +80,17 @@ static bool op_found(void *ctx, const struct hw_flow_key *key, const struct hw_a
 	return !bpf_map_update_elem(a->pins.flows, key, &entry, BPF_ANY);
 }
 
+/* A VIP whose connections stay invisible is said to be so, and its packets pass, instead of being asked about. */
+static void notice_blind(struct hw_agent_state *a, const struct hw_flow_key *key, const struct hw_ask_flow *flow)
+{
+	struct hw_ask_flow look = *flow;
+
+	if (!hw_look_grade(a->look, &look, 1) || look.reserved[0] ||
+	    !hw_blind_nobody(a->blind, key, be32toh(flow->ack), hw_now()))
+		return;
+	hw_upkeep_flag_vip(a, key->vip, true);
+}
+
 static void op_nobody(void *ctx, const struct hw_flow_key *key, const struct hw_ask_flow *flow)
 {
 	struct hw_agent_state *a = ctx;
@@ -87,6 +98,7 @@ static void op_nobody(void *ctx, const struct hw_flow_key *key, const struct hw_
 				  .ack = be32toh(flow->ack) };
 
 	bpf_map_update_elem(a->pins.nobody, key, &said, BPF_ANY);
+	notice_blind(a, key, flow);
 }
 
 static void op_replay(void *ctx, const struct hw_stray *stray, enum hw_replay what)
@@ -360,7 +372,8 @@ static bool open_policies(struct hw_agent_state *a)
 	a->asker = hw_asker_new(&limits, &asker, &a->view);
 	a->peers = hw_peers_new(a->conf->self->id, &timers, &peers);
 	a->sweep = hw_sweep_new();
-	return a->asker && a->peers && a->sweep && adopt(a);
+	a->blind = hw_blind_new();
+	return a->asker && a->peers && a->sweep && a->blind && adopt(a);
 }
 
 static bool open_events(struct hw_agent_state *a, int socket)
@@ -445,6 +458,7 @@ static void stop(struct hw_agent_state *a)
 	hw_asker_free(a->asker);
 	hw_peers_free(a->peers);
 	hw_sweep_free(a->sweep);
+	hw_blind_free(a->blind);
 	hw_look_close(a->look);
 	hw_netlink_close(a->netlink);
 	ring_buffer__free(a->ring);

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "asker.h"
+#include "blind.h"
 #include "conf.h"
 #include "nexthop.h"
 #include "peers.h"
@@ -55,6 +56,8 @@ struct hw_agent_state {
 	struct hw_config config;       /* as in hw_config: replay mark, key generation */
 	uint32_t hop_mtu[HW_NODE_IDS]; /* what the route to a node allows; 0: no way */
 	struct hw_addr vip[HW_VIP_IDS]; /* by id, as in hw_vips; zero: none */
+	uint64_t mine[HW_VIP_IDS];     /* what was at home by its VIP, when that was last summed up */
+	struct hw_blind *blind;
 	struct hw_agent_view view;
 };
 
@@ -84,7 +87,10 @@ void hw_replay_ack(struct hw_agent_state *a, const struct hw_flow_key *key, cons
 /* look.c */
 struct hw_look *hw_look_open(void);
 void hw_look_close(struct hw_look *look);
-/* Grades n (at most HW_ASK_FLOWS) flows where they stand. False: the kernel refused; nothing is graded. */
+/*
+ * Grades n (at most HW_ASK_FLOWS) flows where they stand; reserved[0] is set to 1 where any socket, a listener
+ * at least, is there for the flow. False: the kernel refused; nothing is changed.
+ */
 bool hw_look_grade(struct hw_look *look, struct hw_ask_flow *flows, unsigned n);
 
 /* routes.c */
@@ -102,5 +108,7 @@ void hw_sweep_free(struct hw_sweep *sweep);
 uint64_t hw_upkeep(struct hw_agent_state *a, uint64_t now);
 /* A node died: go through hw_flows without pause until all its entries have ended. */
 void hw_upkeep_node_died(struct hw_agent_state *a);
+/* Says that a VIP's sockets cannot be seen here, or that they can be again, and marks it in hw_vips. */
+void hw_upkeep_flag_vip(struct hw_agent_state *a, uint16_t id, bool invisible);
 /* Reads hw_vips into a->vip. */
 void hw_upkeep_read_vips(struct hw_agent_state *a);

@@ -375,18 +375,6 @@ static bool reachable(const struct hw_conf *conf, const struct hw_conf_node *nod
 	return same;
 }
 
-/* An egress device has to be in hw_devices before a packet is redirected to it. Devices that go leave by themselves. */
-static bool put_device(const struct hw_pins *pins, uint32_t ifindex)
-{
-	struct bpf_devmap_val is = {0}, val = { .ifindex = ifindex };
-
-	if (bpf_map_lookup_elem(pins->devices, &ifindex, &is) == 0 && is.ifindex == ifindex)
-		return true;
-	if (bpf_map_update_elem(pins->devices, &ifindex, &val, BPF_ANY) == 0)
-		return true;
-	return refused(pins, "hw_devices");
-}
-
 bool hw_publish_node(const struct hw_pins *pins, const struct hw_conf *conf, const struct hw_conf_node *node,
 		     const struct hw_hop *hop, uint32_t path_mtu)
 {
@@ -394,8 +382,6 @@ bool hw_publish_node(const struct hw_pins *pins, const struct hw_conf *conf, con
 	struct hw_node was, now;
 
 	make_node(&now, conf, node, reachable(conf, node) ? hop : NULL, path_mtu);
-	if (now.usable && !put_device(pins, now.ifindex))
-		return false;
 	if (bpf_map_lookup_elem(pins->nodes, &id, &was) != 0)
 		return refused(pins, "hw_nodes");
 	if (memcmp(&was, &now, sizeof(now)) != 0 && bpf_map_update_elem(pins->nodes, &id, &now, BPF_ANY) != 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * From the checked config, and from what the kernel says about routes, to the
- * maps that the XDP program reads: hw_config, hw_keys, hw_vips, hw_nodes and
- * hw_devices. `load` writes them first; a running agent does so when the config
+ * maps that the XDP program reads: hw_config, hw_keys, hw_vips and hw_nodes.
+ * `load` writes them first; a running agent does so when the config
  * is read again or a way changes. What is in a map already is not written again.
  */
 #pragma once
@@ -20,7 +20,7 @@
 bool hw_publish_config(const struct hw_pins *pins, const struct hw_conf *conf);
 
 /*
- * One node's entry in hw_nodes, and its egress device in hw_devices. hop: the
+ * One node's entry in hw_nodes. hop: the
  * way to it; NULL or not usable: there is none now (own node: always so).
  * path_mtu: what PINGs found, bytes of outer IP packet; 0: not known. A node of
  * another family than the own endpoint is not usable; that is said once.

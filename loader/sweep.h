@@ -2,6 +2,8 @@
 /* When an entry of hw_flows ends. */
 #pragma once
 
+#include <stdint.h>
+
 #include "../maps-schema/maps.h"
 
 enum hw_flow_end {

@@ -95,6 +95,35 @@ static void write_self(struct hw_agent_state *a, uint64_t now)
 	bpf_map_update_elem(a->pins.self, &zero, &self, BPF_ANY);
 }
 
+void hw_upkeep_flag_vip(struct hw_agent_state *a, uint16_t id, bool invisible)
+{
+	struct hw_vip vip;
+
+	if (id >= HW_VIP_IDS || bpf_map_lookup_elem(a->pins.vips, &a->vip[id], &vip) ||
+	    invisible == !!(vip.flags & HW_VIP_INVISIBLE))
+		return;
+	vip.flags ^= HW_VIP_INVISIBLE;
+	bpf_map_update_elem(a->pins.vips, &a->vip[id], &vip, BPF_EXIST);
+	if (invisible)
+		hw_warn("VIP %s (%s): connections live that no socket of this network namespace owns (containers, "
+			"DNAT?); its unknown packets pass to the stack from now on, strays among them are reset",
+			vip.name, vip.address);
+	else
+		hw_note("VIP %s (%s): its sockets are visible again", vip.name, vip.address);
+}
+
+/* A VIP that was invisible, and of which a socket has been seen since, is so no more. */
+static void notice_sight(struct hw_agent_state *a, uint16_t id, const uint64_t sum[HW_VERDICT_COUNT])
+{
+	uint64_t mine = sum[HW_V_pass_mine] + sum[HW_V_pass_cookie];
+
+	if (mine != a->mine[id]) {
+		hw_blind_forget(a->blind, id);
+		hw_upkeep_flag_vip(a, id, false);
+	}
+	a->mine[id] = mine;
+}
+
 /* Sums the rows of hw_verdicts that can be in use: one a VIP, and row 0. */
 static void write_verdicts(struct hw_agent_state *a)
 {
@@ -107,6 +136,7 @@ static void write_verdicts(struct hw_agent_state *a)
 		if (!hw_pins_sum(a->pins.verdicts, i, sum, HW_VERDICT_COUNT))
 			continue;
 		bpf_map_update_elem(a->pins.vip_view, &i, sum, BPF_ANY);
+		notice_sight(a, i, sum);
 		for (int v = 0; v < HW_VERDICT_COUNT; v++)
 			total[v] += sum[v];
 	}

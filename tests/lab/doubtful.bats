@@ -8,9 +8,9 @@
 @test "a SYN sent again to a second PoP breaks nothing" {
 	lab_up
 	begin a b c
-	lab spawn sniff client tcpdump -i uplink -U -w "$dir/syn.pcap" \
+	lab spawn sniff client tcpdump -i uplink --immediate-mode -w "$dir/syn.pcap" \
 		'tcp dst port 8000 and (tcp[13] & 18 = 2) or (ip6 and ip6[6] = 6 and ip6[53] & 18 = 2)'
-	within 5 grep -q listening "$dir/log/sniff"
+	within 5 grep -qs listening "$dir/log/sniff"
 	# shellcheck disable=SC2086
 	talk many -n 40 -m 1,1,1,0 -g 0.2 $both
 	lab end sniff
@@ -27,10 +27,10 @@
 	unbroken many
 }
 
-# reuse ADDRESS: a download from the port that another connection has had, at b while a remembers that
+# reuse ADDRESS PORT: a download from the port that another connection has had, at b while a remembers that
 reuse() {
 	shift_to b
-	lab spawn again client curl -sS --limit-rate 10M --local-port 40000 -o "$dir/again" "http://$1/big"
+	lab spawn again client curl -sS --limit-rate 10M --local-port "$2" -o "$dir/again" "http://$1/big"
 	sleep 0.5
 	shift_to a
 	sleep 1
@@ -44,25 +44,26 @@ reuse() {
 @test "an old TIME_WAIT at the wrong PoP breaks nothing" {
 	lab_up
 	begin a b c
-	for at in "$vip4" "[$vip6]"; do
+	for at in "$vip4 40000 9C40" "[$vip6] 40001 9C41"; do
+		read -r url port hex <<<"$at"
 		shift_to a
-		client curl -sS -H 'Connection: close' --local-port 40000 "http://$at/pop"
-		lab exec a cat /proc/net/tcp /proc/net/tcp6 | grep ':0050 .*:9C40 06'
-		reuse "$at"
+		client curl -sS -H 'Connection: close' --local-port "$port" "http://$url/pop"
+		lab exec a cat /proc/net/tcp /proc/net/tcp6 | grep ":0050 .*:$hex 06"
+		reuse "$url" "$port"
 	done
 }
 
 @test "an old established connection at the wrong PoP breaks nothing" {
 	lab_up
 	begin a b c
-	for at in "$vip4 192.0.2.2 $vip4" "[$vip6] 2001:db8:c::2 $vip6"; do
-		read -r url client vip <<<"$at"
+	for at in "$vip4 192.0.2.2 $vip4 40000 9C40" "[$vip6] 2001:db8:c::2 $vip6 40001 9C41"; do
+		read -r url client vip port hex <<<"$at"
 		shift_to a
-		lab spawn old client "$root/build/segment" abandon "$client" 40000 "$vip" 80
-		within 2 grep -q open "$dir/log/old"
+		lab spawn old client "$root/build/segment" abandon "$client" "$port" "$vip" 80
+		within 2 grep -qs open "$dir/log/old"
 		shift_to none
 		lab end old
-		lab exec a cat /proc/net/tcp /proc/net/tcp6 | grep ':0050 .*:9C40 01'
-		reuse "$url"
+		lab exec a cat /proc/net/tcp /proc/net/tcp6 | grep ":0050 .*:$hex 01"
+		reuse "$url" "$port"
 	done
 }

@@ -296,7 +296,7 @@ start_servers() {
 	done
 	for pop in $pops; do
 		await 5 test -s "$dir/$pop/nginx.pid" || die "nginx of $pop does not start: see $dir/$pop/nginx.log"
-		[ ! -x "$talk" ] || await 5 grep -q ready "$dir/log/talk-$pop" ||
+		[ ! -x "$talk" ] || await 5 grep -qs ready "$dir/log/talk-$pop" ||
 			die "talk of $pop does not start: see $dir/log/talk-$pop"
 	done
 }
@@ -308,7 +308,7 @@ agent() {
 		case $what in
 		start)
 			spawn "agent-$pop" "$pop" "$homeward" agent -c "$dir/$pop/homeward.yaml" -p "$dir/$pop/bpf/homeward"
-			await 5 grep -q -i ready "$dir/log/agent-$pop" ||
+			await 5 grep -qs ready "$dir/log/agent-$pop" ||
 				die "the agent of $pop does not start: $(tail -n 3 "$dir/log/agent-$pop")"
 			;;
 		stop) end "agent-$pop" ;;

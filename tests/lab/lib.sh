@@ -64,8 +64,11 @@ meet() {
 verdict() { hw stats "$1" -- -j | jq ".verdicts.$2 // 0"; }
 verdicts() { hw stats "$1" -- -j | jq -c '.verdicts | with_entries(select(.value > 0))'; }
 
-# retransmits NODE: TCP segments that its stack has sent again
-retransmits() { lab exec "$1" awk '$1 == "Tcp:" { n = $13 } END { print n }' /proc/net/snmp; }
+# lost NODE: TCP segments that its stack has sent again, but those that had arrived at the first try (DSACK)
+lost() {
+	lab exec "$1" nstat -asz TcpRetransSegs TcpExtTCPDSACKRecvSegs |
+		awk '/Retrans/ { n += $2 } /DSACK/ { n -= $2 } END { print n }'
+}
 
 # download NAME URL [RATE]: in the background; fetched NAME waits and compares
 download() { lab spawn "$1" client curl -sS -w '%{http_code} %{exitcode}\n' --limit-rate "${3:-10M}" -o "$dir/$1" "$2"; }
@@ -89,7 +92,7 @@ talk() {
 	local name=$1
 	shift
 	lab spawn "$name" client "$root/build/talk" run -j -t 0 "$@"
-	within 10 grep -q ready "$dir/log/$name"
+	within 10 grep -qs ready "$dir/log/$name"
 }
 
 # talked NAME FIELD: of its summary, once it is over

@@ -283,7 +283,6 @@ static inline void world_open(void)
 	vip_put(VIP_PORTS4, 3, 0, 2, web);
 	vip_put(VIP_DARK4, 4, HW_VIP_INVISIBLE, 0, NULL);
 	vip_put(VIP_FULL4, 5, 0, HW_VIP_PORTS, many);
-	map_put(w.skel->maps.hw_devices, &w.far_ifindex, &w.far_ifindex);
 	world_reset();
 	counters_read(w.counters);
 }

@@ -182,8 +182,7 @@ static struct hw_pins maps(void)
 				 &sparse);
 	p.verdicts = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "hw_verdicts", 4, sizeof(struct hw_verdicts), HW_VIP_IDS,
 				    NULL);
-	p.devices = bpf_map_create(BPF_MAP_TYPE_DEVMAP_HASH, "hw_devices", 4, 4, 64, NULL);
-	cr_assert(p.config > 0 && p.keys > 0 && p.vips > 0 && p.nodes > 0 && p.flows > 0 && p.verdicts > 0 && p.devices > 0,
+	cr_assert(p.config > 0 && p.keys > 0 && p.vips > 0 && p.nodes > 0 && p.flows > 0 && p.verdicts > 0,
 		  "maps: %s (run as root)", strerror(errno));
 	return p;
 }
@@ -321,7 +320,6 @@ Test(publish, nodes_come_and_go)
 	static const struct hw_node none;
 	struct hw_pins p = maps();
 	struct hw_node node;
-	__u32 dev;
 
 	for (int i = 0; i < 3; i++)
 		cr_assert(hw_publish_node(&p, &conf, &three[i], &hop, i == 1 ? 1400 : 0));
@@ -331,7 +329,6 @@ Test(publish, nodes_come_and_go)
 	cr_expect(node.usable && node.mtu == 1400 && node.overhead == HW_OVERHEAD4 && !node.next_hop[0]);
 	bpf_map_lookup_elem(p.nodes, &(__u32){1023}, &node);
 	cr_expect(!node.usable && node.overhead == HW_OVERHEAD6, "another family than ours");
-	cr_expect_eq(bpf_map_lookup_elem(p.devices, &(__u32){1}, &dev), 0);
 
 	cr_assert(hw_publish_node(&p, &conf, &three[1], NULL, 0));
 	bpf_map_lookup_elem(p.nodes, &(__u32){2}, &node);
