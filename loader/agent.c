@@ -122,6 +122,13 @@ static enum hw_node_state op_state(void *ctx, uint16_t node)
 	return hw_peers_state(a->peers, node);
 }
 
+static uint64_t op_rtt(void *ctx, uint16_t node)
+{
+	struct hw_agent_state *a = ctx;
+
+	return hw_peers_rtt(a->peers, node);
+}
+
 /* What the peers want of it. */
 
 static void op_ping(void *ctx, uint16_t node, uint64_t nonce, uint16_t size)
@@ -146,7 +153,7 @@ static void op_changed(void *ctx, uint16_t node, enum hw_node_state from, enum h
 
 	if (from != to)
 		hw_note("node %s: %s", node_name(a, node), text[to]);
-	else
+	else if (to == HW_NODE_UP)
 		hw_note("node %s: path MTU %u", node_name(a, node), path_mtu);
 	if (from != to && to == HW_NODE_DEAD) {
 		hw_upkeep_node_died(a);
@@ -209,6 +216,34 @@ static void read_ring(struct hw_agent_state *a, uint64_t now)
 	}
 }
 
+/* `unload` takes the pins away, and what is loaded after it has maps of its own: no place for us any more. */
+static bool still_pinned(const struct hw_agent_state *a)
+{
+	struct bpf_map_info ours = {}, pinned = {};
+	uint32_t len = sizeof(ours);
+	hw_autoclose int fd = -1;
+	char path[4200];
+
+	snprintf(path, sizeof(path), "%s/hw_config", a->pins.path);
+	fd = bpf_obj_get(path);
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(a->pins.config, &ours, &len) &&
+	    !bpf_obj_get_info_by_fd(fd, &pinned, &len) && ours.id == pinned.id)
+		return true;
+	hw_err("%s: was unloaded; the agent ends", a->pins.path);
+	return false;
+}
+
+/* `load` may have replaced the program; held packets go through the one that is attached. */
+static void take_program(struct hw_agent_state *a)
+{
+	int fd = hw_replay_program(&a->pins);
+
+	if (fd < 0)
+		return;
+	hw_close(&a->ingress);
+	a->ingress = fd;
+}
+
 /* The event loop: everything that is due, then one timer for what is due next. */
 
 static void run_due(struct hw_agent_state *a)
@@ -217,7 +252,13 @@ static void run_due(struct hw_agent_state *a)
 
 	if (now >= a->ring_at)
 		read_ring(a, now);
+	if (now >= a->pins_at) {
+		if (!still_pinned(a))
+			sd_event_exit(a->event, HW_SYSTEM);
+		a->pins_at = now + HW_SECOND;
+	}
 	if (now >= a->routes_at) {
+		take_program(a);
 		hw_routes_refresh(a);
 		hw_routes_reattach(a);
 		a->routes_at = hw_now() + ROUTES_NS;
@@ -231,6 +272,7 @@ static void run_due(struct hw_agent_state *a)
 		a->upkeep_at = hw_upkeep(a, now);
 	next = a->upkeep_at < next ? a->upkeep_at : next;
 	next = a->routes_at < next ? a->routes_at : next;
+	next = a->pins_at < next ? a->pins_at : next;
 	next = a->ring_at < next ? a->ring_at : next;
 	sd_event_source_set_time(a->timer, next / 1000);
 	sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT);
@@ -294,10 +336,9 @@ static bool adopt(struct hw_agent_state *a)
 		ids[n] = conf->nodes[i].id;
 		v4[n++] = hw_addr_is4(&conf->nodes[i].endpoint);
 	}
-	hw_asker_set_nodes(a->asker, ids, n);
 	hw_upkeep_read_vips(a);
 	a->routes_at = 0;
-	return hw_peers_set_nodes(a->peers, ids, v4, n, hw_now());
+	return hw_asker_set_nodes(a->asker, ids, n) && hw_peers_set_nodes(a->peers, ids, v4, n, hw_now());
 }
 
 static struct hw_asker_limits asker_limits(const struct hw_conf *conf)
@@ -364,7 +405,7 @@ static bool open_ring(struct hw_agent_state *a)
 static bool open_policies(struct hw_agent_state *a)
 {
 	struct hw_asker_ops asker = { .ctx = a, .send = op_send, .found = op_found, .nobody = op_nobody,
-				      .replay = op_replay, .nonce = op_nonce, .state = op_state };
+				      .replay = op_replay, .nonce = op_nonce, .state = op_state, .rtt = op_rtt };
 	struct hw_peers_ops peers = { .ctx = a, .ping = op_ping, .nonce = op_nonce, .changed = op_changed };
 	struct hw_asker_limits limits = asker_limits(a->conf);
 	struct hw_peers_timers timers = peers_timers(a->conf);
@@ -489,7 +530,7 @@ int hw_agent(const struct hw_options *opt)
 	} else if (start(a)) {
 		hw_note("agent of node %s ready", a->conf->self->name);
 		sd_notify(0, "READY=1");
-		ret = sd_event_loop(a->event) < 0 ? HW_SYSTEM : HW_DONE;
+		ret = sd_event_loop(a->event) == HW_DONE ? HW_DONE : HW_SYSTEM;
 	}
 	stop(a);
 	free(a);

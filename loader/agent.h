@@ -51,6 +51,7 @@ struct hw_agent_state {
 	uint64_t polled_until;         /* the ring is looked at each POLL_NS until then; 0: asleep */
 	uint64_t ring_at;              /* due times; UINT64_MAX: not due */
 	uint64_t routes_at;
+	uint64_t pins_at;
 	uint64_t upkeep_at;
 
 	struct hw_config config;       /* as in hw_config: replay mark, key generation */
