@@ -322,8 +322,8 @@ static int on_stop(sd_event_source *s, const struct signalfd_siginfo *si, void *
 static bool adopt(struct hw_agent_state *a)
 {
 	const struct hw_conf *conf = a->conf;
+	struct hw_peer_node peers[HW_NODE_IDS];
 	uint16_t ids[HW_NODE_IDS];
-	bool v4[HW_NODE_IDS];
 	uint32_t zero = 0;
 	size_t n = 0;
 
@@ -333,12 +333,13 @@ static bool adopt(struct hw_agent_state *a)
 	for (size_t i = 0; i < conf->n_nodes; i++) {
 		if (&conf->nodes[i] == conf->self)
 			continue;
-		ids[n] = conf->nodes[i].id;
-		v4[n++] = hw_addr_is4(&conf->nodes[i].endpoint);
+		peers[n].id = ids[n] = conf->nodes[i].id;
+		peers[n].v4 = hw_addr_is4(&conf->nodes[i].endpoint);
+		peers[n++].near = !strcmp(conf->nodes[i].pop, conf->self->pop);
 	}
 	hw_upkeep_read_vips(a);
 	a->routes_at = 0;
-	return hw_asker_set_nodes(a->asker, ids, n) && hw_peers_set_nodes(a->peers, ids, v4, n, hw_now());
+	return hw_asker_set_nodes(a->asker, ids, n) && hw_peers_set_nodes(a->peers, peers, n, hw_now());
 }
 
 static struct hw_asker_limits asker_limits(const struct hw_conf *conf)

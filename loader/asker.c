@@ -442,6 +442,8 @@ bool hw_asker_set_nodes(struct hw_asker *a, const uint16_t *ids, size_t n)
 
 void hw_asker_set_limits(struct hw_asker *a, const struct hw_asker_limits *limits)
 {
+	if (limits->bytes_a_second != a->limits.bytes_a_second)
+		a->spent_until = 0; /* counted at the old rate */
 	a->limits = *limits;
 }
 

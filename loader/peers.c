@@ -28,6 +28,7 @@ struct peer_ping {
 struct peer {
 	uint16_t id;
 	bool v4;
+	bool near;            /* of our own PoP */
 	bool given_up;        /* HW_NODE_DEAD because it was lost for node-lost: no hearsay brings it back */
 	enum hw_node_state state;
 	uint64_t added;
@@ -129,40 +130,41 @@ static uint64_t next_interval(const struct hw_peers *p, const struct peer *peer)
 }
 
 /* The peers as they will be; those that stay are not touched. */
-static struct peer **merge(struct hw_peers *p, const uint16_t *ids, size_t n, uint64_t now)
+static struct peer **merge(struct hw_peers *p, const struct hw_peer_node *nodes, size_t n, uint64_t now)
 {
 	struct peer **peers = calloc(n ? n : 1, sizeof(*peers));
 
 	for (size_t i = 0; peers && i < n; i++) {
-		peers[i] = p->by_id[ids[i]];
+		peers[i] = p->by_id[nodes[i].id];
 		if (peers[i])
 			continue;
 		peers[i] = calloc(1, sizeof(**peers));
 		if (!peers[i]) {
 			while (i--) {
-				if (!p->by_id[ids[i]])
+				if (!p->by_id[nodes[i].id])
 					free(peers[i]);
 			}
 			free(peers);
 			return NULL;
 		}
-		peers[i]->id = ids[i];
+		peers[i]->id = nodes[i].id;
 		peers[i]->added = now;
 		peers[i]->ping_at = now;
 	}
 	return peers;
 }
 
-bool hw_peers_set_nodes(struct hw_peers *p, const uint16_t *ids, const bool *v4, size_t n, uint64_t now)
+bool hw_peers_set_nodes(struct hw_peers *p, const struct hw_peer_node *nodes, size_t n, uint64_t now)
 {
-	struct peer **peers = merge(p, ids, n, now);
+	struct peer **peers = merge(p, nodes, n, now);
 
 	if (!peers)
 		return false;
 	wake(p, now);
 	for (size_t i = 0; i < n; i++) {
-		p->by_id[ids[i]] = NULL; /* claimed: what is left there now is gone from the config */
-		peers[i]->v4 = v4[i];
+		p->by_id[nodes[i].id] = NULL; /* claimed: what is left there now is gone from the config */
+		peers[i]->v4 = nodes[i].v4;
+		peers[i]->near = nodes[i].near;
 	}
 	for (size_t i = 0; i < p->n; i++) {
 		uint16_t id = p->peers[i]->id;
@@ -172,7 +174,7 @@ bool hw_peers_set_nodes(struct hw_peers *p, const uint16_t *ids, const bool *v4,
 		p->by_id[id] = NULL;
 	}
 	for (size_t i = 0; i < n; i++)
-		p->by_id[ids[i]] = peers[i];
+		p->by_id[nodes[i].id] = peers[i];
 	free(p->peers);
 	p->peers = peers;
 	p->n = n;
@@ -257,7 +259,7 @@ static enum hw_node_state judge(const struct hw_peers *p, const struct peer *pee
 		else if (w->witness && bit(w->hears, peer->id))
 			return HW_NODE_LOST;
 		else
-			deny += w->witness;
+			deny += w->witness && (!w->near || peer->near);
 	}
 	return deny && !wait ? HW_NODE_DEAD : HW_NODE_LOST;
 }

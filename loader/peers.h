@@ -6,7 +6,8 @@
  * Dead: not heard by this node for node-down, nor by any reachable peer, as
  * told by the bitmap in a PONG that was made (flag HW_PONG_WITNESS) after that
  * time; at least one such witness must have spoken, for a node that hears
- * nobody is itself cut off. Lost: not heard from here, but not dead; after
+ * nobody is itself cut off. A node of our own PoP shares our fate: about other
+ * PoPs it is no witness. Lost: not heard from here, but not dead; after
  * node-lost it counts as dead.
  */
 #pragma once
@@ -33,11 +34,17 @@ struct hw_peers_ops {
 struct hw_peers *hw_peers_new(uint16_t self, const struct hw_peers_timers *timers, const struct hw_peers_ops *ops);
 void hw_peers_free(struct hw_peers *p);
 void hw_peers_set_timers(struct hw_peers *p, const struct hw_peers_timers *timers);
+struct hw_peer_node {
+	uint16_t id;
+	bool v4;   /* its endpoint is IPv4: smallest legal sizes differ */
+	bool near; /* it is of our own PoP */
+};
+
 /*
- * The other nodes; those that stay keep what is known of them, whatever their family. v4[i]: endpoint i
- * is IPv4 (smallest legal sizes differ). False: no memory, nothing is changed.
+ * The other nodes; those that stay keep what is known of them, whatever their family or PoP. False: no
+ * memory, nothing is changed.
  */
-bool hw_peers_set_nodes(struct hw_peers *p, const uint16_t *ids, const bool *v4, size_t n, uint64_t now);
+bool hw_peers_set_nodes(struct hw_peers *p, const struct hw_peer_node *nodes, size_t n, uint64_t now);
 /*
  * What the route says is the most that fits towards a node, bytes of IP packet; 0: no route. PINGs of full size are
  * that long, and until they have shown otherwise it is the path MTU.

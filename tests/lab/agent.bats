@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 # The agent is killed and comes back; only one runs for a pin path.
 
+# shellcheck source=tests/lab/lib.sh
 . "$BATS_TEST_DIRNAME/lib.sh"
 
 @test "kill -9 of agents: known strays go on, peers are answered, a new agent finds new strays" {

@@ -3,6 +3,7 @@
 # The path between two nodes is cut for five seconds, as faults that shift routes
 # do. That is no proof of a death: nothing is reset and all goes on afterwards.
 
+# shellcheck source=tests/lab/lib.sh
 . "$BATS_TEST_DIRNAME/lib.sh"
 
 cut_for_5s() {

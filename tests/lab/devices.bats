@@ -3,6 +3,7 @@
 # What happens to NICs and neighbours: a next hop gets another MAC address, a NIC
 # goes away and comes back, unload leaves nothing behind.
 
+# shellcheck source=tests/lab/lib.sh
 . "$BATS_TEST_DIRNAME/lib.sh"
 
 @test "the next hop's MAC address changes: strays go on" {
@@ -45,10 +46,13 @@
 	id=$(lab exec a ip -d link show uplink | sed -n 's/.*prog\/xdp id \([0-9]*\).*/\1/p')
 	[ -n "$id" ]
 	hw unload a
-	! lab exec a ip link show | grep xdp
-	! lab exec a tc qdisc show | grep clsact
+	run grep xdp <(lab exec a ip link show)
+	[ "$status" = 1 ]
+	run grep clsact <(lab exec a tc qdisc show)
+	[ "$status" = 1 ]
 	[ ! -e "$dir/a/bpf/homeward" ]
-	! bpftool prog show id "$id"
+	run bpftool prog show id "$id"
+	[ "$status" -ne 0 ]
 	run hw status a
 	[ "$status" = 2 ]
 }

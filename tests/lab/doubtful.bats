@@ -3,6 +3,7 @@
 # Sockets at the wrong PoP that have the tuple of a connection and not its
 # numbers: a SYN that came twice, an old TIME_WAIT, a connection long forgotten.
 
+# shellcheck source=tests/lab/lib.sh
 . "$BATS_TEST_DIRNAME/lib.sh"
 
 @test "a SYN sent again to a second PoP breaks nothing" {
@@ -27,6 +28,9 @@
 	unbroken many
 }
 
+# has_socket PORT STATE: a has a socket of port 80 with that client port, both in hex (6: TIME_WAIT, 1: established)
+has_socket() { lab exec a cat /proc/net/tcp /proc/net/tcp6 | grep ":0050 .*:$1 $2"; }
+
 # reuse ADDRESS PORT: a download from the port that another connection has had, at b while a remembers that
 reuse() {
 	shift_to b
@@ -39,22 +43,23 @@ reuse() {
 	shift_to a
 	fetched again
 	rm "$dir/again"
+	[ "$(verdict a carry_tx)" -gt 0 ] # the socket there was not taken for its owner
 }
 
 @test "an old TIME_WAIT at the wrong PoP breaks nothing" {
-	lab_up
+	lab_up -s 24
 	begin a b c
 	for at in "$vip4 40000 9C40" "[$vip6] 40001 9C41"; do
 		read -r url port hex <<<"$at"
 		shift_to a
-		client curl -sS -H 'Connection: close' --local-port "$port" "http://$url/pop"
-		lab exec a cat /proc/net/tcp /proc/net/tcp6 | grep ":0050 .*:$hex 06"
+		client curl -sS -H 'Connection: close' --ignore-content-length --local-port "$port" "http://$url/pop"
+		within 2 has_socket "$hex" 06
 		reuse "$url" "$port"
 	done
 }
 
 @test "an old established connection at the wrong PoP breaks nothing" {
-	lab_up
+	lab_up -s 24
 	begin a b c
 	for at in "$vip4 192.0.2.2 $vip4 40000 9C40" "[$vip6] 2001:db8:c::2 $vip6 40001 9C41"; do
 		read -r url client vip port hex <<<"$at"
@@ -63,7 +68,7 @@ reuse() {
 		within 2 grep -qs open "$dir/log/old"
 		shift_to none
 		lab end old
-		lab exec a cat /proc/net/tcp /proc/net/tcp6 | grep ":0050 .*:$hex 01"
+		has_socket "$hex" 01
 		reuse "$url" "$port"
 	done
 }

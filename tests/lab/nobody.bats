@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 # A flow that no node owns is reset, and soon.
 
+# shellcheck source=tests/lab/lib.sh
 . "$BATS_TEST_DIRNAME/lib.sh"
 
 @test "a flow that nobody owns is reset quickly" {

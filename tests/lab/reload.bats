@@ -3,6 +3,7 @@
 # What an operator does to a node under load: load again, roll the keys; and
 # what a node with wrong keys can do.
 
+# shellcheck source=tests/lab/lib.sh
 . "$BATS_TEST_DIRNAME/lib.sh"
 
 # undisturbed CMD...: while strays are carried, CMD loses not a packet

@@ -3,6 +3,7 @@
 # Hundreds of connections of every kind, half of them open before homeward is
 # loaded, through twenty shifts: none breaks and every byte is right.
 
+# shellcheck source=tests/lab/lib.sh
 . "$BATS_TEST_DIRNAME/lib.sh"
 
 twenty_shifts() {

@@ -525,6 +525,8 @@ static void client_tick(struct conn *c)
 			pace_chat(c);
 		else if (c->kind == UP && c->rate)
 			pace_bulk(c);
+		else if (c->kind == UP && !c->blocked)
+			conn_write(c);
 		if (c->fd >= 0 && c->kind == UP)
 			watch_upload(c);
 	}

@@ -233,3 +233,15 @@ static inline int conn_state(const struct conn *c)
 	cr_assert(getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0);
 	return info.tcpi_state;
 }
+
+/* A service and a connection to it; returns the client's next packet. */
+static inline struct tcp conn_here(int family)
+{
+	struct service s = { .family = family };
+	struct conn c = conn_make(&s, 40000);
+
+	cr_assert(service_open(&s));
+	conn_open(&s, &c);
+	c.client.flags = ACK;
+	return c.client;
+}

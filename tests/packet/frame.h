@@ -40,6 +40,7 @@ struct frame {
 #define NETWORK   0x0a1b2cu
 #define SELF      1
 #define PEER      2     /* the usual other node */
+#define PEER6     12    /* the usual other node where endpoints are IPv6 */
 #define SELF_IP4  "198.51.100.1"
 #define PEER_IP4  "198.51.100.2"
 #define SELF_IP6  "2001:db8:e::1"
@@ -267,7 +268,7 @@ struct tun {
 	int family;              /* 4; of the outer packet */
 	uint8_t kind;            /* CARRY */
 	uint8_t key_id;          /* KEY_ID */
-	uint16_t source, dest;   /* PEER, SELF: the node that sends it, the node that the tag is made for */
+	uint16_t source, dest;   /* PEER or PEER6, SELF: the node that sends it, the node that the tag is made for */
 	const char *from, *to;   /* PEER_IP, SELF_IP */
 	uint32_t network;        /* NETWORK */
 	uint16_t proto;          /* of the inner packet; 0x88b5 for control */
@@ -286,11 +287,15 @@ struct tun {
 	bool swap_keys;          /* tagged with the subkey of the other purpose */
 	bool no_check;           /* UDP checksum 0 */
 	bool from_self;          /* what SELF sends to PEER */
-	const uint8_t *eth_dst, *eth_src;
 };
 
 static inline bool is_control(const struct tun *t) { return t->kind >= HW_KIND_ASK && t->kind <= HW_KIND_PONG; }
 static inline unsigned kind_of(const struct tun *t) { return t->kind ? t->kind : HW_KIND_CARRY; }
+static inline unsigned key_id_of(const struct tun *t) { return t->key_id ? t->key_id : KEY_ID; }
+static inline unsigned peer_of(const struct tun *t) { return t->family == 6 ? PEER6 : PEER; }
+static inline unsigned source_of(const struct tun *t) { return t->source ? t->source : t->from_self ? SELF : peer_of(t); }
+static inline unsigned dest_of(const struct tun *t) { return t->dest ? t->dest : t->from_self ? peer_of(t) : SELF; }
+static inline uint32_t network_of(const struct tun *t) { return t->network ? t->network : NETWORK; }
 
 /* The tag over the head of wire.h and `covered`; sport, dport as in struct hw_tag_head. */
 static inline void tun_tag(const struct tun *t, unsigned proto, unsigned sport, unsigned dport, const uint8_t *covered,
@@ -299,23 +304,42 @@ static inline void tun_tag(const struct tun *t, unsigned proto, unsigned sport, 
 	struct frame m = { .len = 0 };
 	uint8_t key[16];
 
-	put32(&m, (t->tag_network ? t->tag_network : t->network ? t->network : NETWORK) << 8);
+	put32(&m, (t->tag_network ? t->tag_network : network_of(t)) << 8);
 	put16(&m, proto);
 	put8(&m, t->tag_kind ? t->tag_kind : kind_of(t));
-	put8(&m, t->key_id ? t->key_id : KEY_ID);
-	put16(&m, t->source ? t->source : t->from_self ? SELF : PEER);
-	put16(&m, t->tag_dest ? t->tag_dest : t->dest ? t->dest : t->from_self ? PEER : SELF);
+	put8(&m, key_id_of(t));
+	put16(&m, source_of(t));
+	put16(&m, t->tag_dest ? t->tag_dest : dest_of(t));
 	put16(&m, sport);
 	put16(&m, dport);
 	put(&m, covered, n);
 	for (int i = 0; i < 16; i++)
-		key[i] = test_key(is_control(t) != t->swap_keys, i) + (t->key_id ? t->key_id : KEY_ID);
+		key[i] = test_key(is_control(t) != t->swap_keys, i) + key_id_of(t);
 	siphash(key, m.b, m.len, tag);
 	for (int i = 0; i < 8; i++)
 		tag[i] ^= t->tag_xor[i];
 }
 
-/* Outer headers in front of `inner`; RFC 8926, RFC 768. */
+/* RFC 8926, and our option. */
+static inline void put_geneve(struct frame *f, const struct tun *t, unsigned proto, const uint8_t tag[8])
+{
+	size_t at = f->len;
+
+	put8(f, 4);
+	put8(f, proto == 0x88b5 ? 0xc0 : 0x40);
+	put16(f, proto);
+	put32(f, network_of(t) << 8);
+	put16(f, 0xff48);
+	put8(f, 0x81);
+	put8(f, 3);
+	put8(f, kind_of(t));
+	put8(f, key_id_of(t));
+	put16(f, source_of(t));
+	put(f, tag, 8);
+	f->b[at + t->at] ^= t->xor;
+}
+
+/* Outer headers in front of `inner`. */
 static inline void build_tun(struct frame *f, const struct tun *t, const struct frame *inner, unsigned proto,
 			     const uint8_t tag[8])
 {
@@ -329,8 +353,7 @@ static inline void build_tun(struct frame *f, const struct tun *t, const struct 
 			     .frag = t->frag, .ihl = t->ihl };
 
 	f->len = 0;
-	put_eth(f, t->eth_dst ? t->eth_dst : t->from_self ? wire_mac : self_mac,
-		t->eth_src ? t->eth_src : t->from_self ? self_mac : wire_mac, ethertype_of(family));
+	put_eth(f, t->from_self ? wire_mac : self_mac, t->from_self ? self_mac : wire_mac, ethertype_of(family));
 	ip = f->len;
 	if (family == 4) {
 		put_ip4(f, &outer, udp_len);
@@ -347,19 +370,8 @@ static inline void build_tun(struct frame *f, const struct tun *t, const struct 
 	put16(f, t->dport ? t->dport : 6081);
 	put16(f, udp_len + t->udp_more);
 	put16(f, 0);
-	put8(f, 4);
-	put8(f, proto == 0x88b5 ? 0xc0 : 0x40);
-	put16(f, proto);
-	put32(f, (t->network ? t->network : NETWORK) << 8);
-	put16(f, 0xff48);
-	put8(f, 0x81);
-	put8(f, 3);
-	put8(f, kind_of(t));
-	put8(f, t->key_id ? t->key_id : KEY_ID);
-	put16(f, t->source ? t->source : t->from_self ? SELF : PEER);
-	put(f, tag, 8);
+	put_geneve(f, t, proto, tag);
 	put(f, inner->b, inner->len);
-	f->b[udp + 8 + t->at] ^= t->xor;
 	if (!t->no_check) {
 		uint32_t sum = sum_pseudo(family, f->b + ip + (family == 6 ? 8 : 12), 17, udp_len);
 		uint16_t check = ~sum_bytes(f->b + udp, udp_len, sum);
@@ -369,7 +381,7 @@ static inline void build_tun(struct frame *f, const struct tun *t, const struct 
 	put_zeros(f, t->pad);
 }
 
-/* CARRY or RETURN of a client's packet. What is wrong with that is wrong in the inner packet. */
+/* CARRY or RETURN of a client's packet, tagged as if its changed byte (`at`) were not changed. */
 static inline void build_data(struct frame *f, const struct tun *t, const struct tcp *in)
 {
 	int family = family_of(in);
@@ -378,10 +390,12 @@ static inline void build_data(struct frame *f, const struct tun *t, const struct
 	uint8_t tag[8];
 
 	build_tcp(&inner, in);
+	inner.b[in->at] ^= in->xor;
+	tun_tag(t, proto, in->sport ? in->sport : 40000, in->dport ? in->dport : 443,
+		inner.b + ETH + (family == 6 ? 8 : 12), family == 6 ? 32 : 8, tag);
+	inner.b[in->at] ^= in->xor;
 	inner.len -= ETH;
 	memmove(inner.b, inner.b + ETH, inner.len);
-	tun_tag(t, proto, in->sport ? in->sport : 40000, in->dport ? in->dport : 443,
-		inner.b + (family == 6 ? 8 : 12), family == 6 ? 32 : 8, tag);
 	build_tun(f, t, &inner, proto, tag);
 }
 
@@ -396,4 +410,32 @@ static inline void build_control(struct frame *f, const struct tun *t, const voi
 	tun_tag(t, proto, 0, len, m.b, len, tag);
 	put_zeros(&m, pad);
 	build_tun(f, t, &m, proto, tag);
+}
+
+/* ---- for tables ---- */
+
+#define V4(...) { .family = 4, __VA_ARGS__ } /* struct tcp */
+#define V6(...) { .family = 6, __VA_ARGS__ }
+#define T4(...) { .family = 4, __VA_ARGS__ } /* struct tun */
+#define T6(...) { .family = 6, __VA_ARGS__ }
+
+/* Bytes of the Geneve header, to be changed. */
+enum geneve_at { G_VER = 0, G_FLAGS = 1, G_VNI = 4, G_VNI_LOW = 6, G_RESERVED = 7, G_CLASS = 8, G_TYPE = 10, G_WORDS = 11,
+		 G_KIND = 12, G_KEY = 13, G_SOURCE = 14 };
+
+/* Pairs of families, outer and inner. */
+static const struct families {
+	const char *name;
+	int outer, inner;
+} mixes[] __attribute__((unused)) = {
+	{ "IPv4 in IPv4", 4, 4 }, { "IPv6 in IPv4", 4, 6 }, { "IPv4 in IPv6", 6, 4 }, { "IPv6 in IPv6", 6, 6 },
+};
+#define MIXES 4
+
+/* What the UDP packet sums up to, as its receiver checks it: 0xffff. */
+static inline unsigned sum_check(const struct frame *f, int family)
+{
+	size_t ip = family == 6 ? 40 : 20, len = get16(f->b + ETH + ip + 4);
+
+	return sum_bytes(f->b + ETH + ip, len, sum_pseudo(family, f->b + ETH + (family == 6 ? 8 : 12), 17, len));
 }

@@ -419,7 +419,7 @@ Test(mine, follows_a_cookie)
 	map_put(w.skel->maps.hw_cookies, &key, &cookie);
 	try_packet(&next, MINE, true, "the segment behind the answer");
 	try_packet(&other, NONE, false, "another flow");
-	cookie.until_ns = now_ns();
+	cookie.until_ns = now_ns() - SECOND;
 	map_put(w.skel->maps.hw_cookies, &key, &cookie);
 	try_packet(&next, NONE, false, "the same, long after");
 }

@@ -23,8 +23,7 @@
 #define ROWS      64    /* of counters that are looked at: VIP ids below this */
 #define NODE_FAR  3     /* its way is another NIC */
 #define NODE_GONE 4     /* known, no next hop */
-#define NODE6     12    /* IPv6 endpoint */
-#define NODE6_FAR 13
+#define NODE6_FAR 13    /* the same, IPv6 endpoint */
 #define NODE_MAX  1023
 #define OTHER_KEY 9     /* valid, does not sign */
 #define VIP_PORTS4 "203.0.113.2" /* TCP ports 80 and 443 only, id 3 */
@@ -32,7 +31,6 @@
 #define VIP_FULL4  "203.0.113.4" /* as many ports as can be, 1000 to 1031, id 5 */
 #define MTU        1500
 #define SECOND     1000000000ull
-#define WITHIN     4    /* burst of the budgets, in packets */
 
 struct stray {
 	struct hw_stray head;
@@ -213,11 +211,12 @@ static inline void node_put(unsigned id, const char *self, const char *address, 
 
 static inline void world_nodes(void)
 {
+	node_put(SELF, SELF_IP4, SELF_IP4, 1, false);
 	node_put(PEER, SELF_IP4, PEER_IP4, 1, true);
 	node_put(NODE_FAR, SELF_IP4, "198.51.100.3", w.far_ifindex, true);
 	node_put(NODE_GONE, SELF_IP4, "198.51.100.4", 1, false);
 	node_put(NODE_MAX, SELF_IP4, "198.51.100.250", 1, true);
-	node_put(NODE6, SELF_IP6, PEER_IP6, 1, true);
+	node_put(PEER6, SELF_IP6, PEER_IP6, 1, true);
 	node_put(NODE6_FAR, SELF_IP6, "2001:db8:e::3", w.far_ifindex, true);
 }
 
@@ -339,7 +338,7 @@ static inline int world_try(const struct frame *f, const void *meta, size_t meta
 	return 0;
 }
 
-static const struct result *world_run(const struct frame *f)
+static inline const struct result *world_run(const struct frame *f)
 {
 	int err = world_try(f, NULL, 0);
 
