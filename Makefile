@@ -29,6 +29,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Wno-unused-p
 SRC     := $(wildcard loader/*.c)
 OBJ     := $(SRC:loader/%.c=$(B)/loader/%.o)
 SANOBJ  := $(patsubst loader/%.c,$(B)/san/%.o,$(filter-out loader/main.c,$(SRC)))
+SANLIB  := $(B)/san/loader.a
 UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 PACKET  := $(patsubst tests/packet/%.c,$(B)/packet/%,$(wildcard tests/packet/test_*.c))
 LABTOOLS := $(patsubst tests/lab/%.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tests/lab/*.c)))
@@ -42,36 +43,44 @@ SKEL    := $(BPFOBJ:.bpf.o=.skel.h)
 
 all: homeward
 
+# make V=1 shows the commands.
+ifeq ($(V),)
+say = @printf '  %-6s %s\n' $(1) $(or $(2),$@);
+endif
+
 homeward: $(OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LIBLIBS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(LIBLIBS)
 
 $(B)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h maps-schema/*.h)
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp && $(BPFTOOL) gen object $@ $@.tmp && rm $@.tmp
+	$(call say,BPF)$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp && $(BPFTOOL) gen object $@ $@.tmp && rm $@.tmp
 
 $(B)/%.skel.h: $(B)/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $* > $@
+	$(call say,SKEL)$(BPFTOOL) gen skeleton $< name $* > $@ 2>$@.log || { cat $@.log; exit 1; }
 
 $(B)/loader/%.o: loader/%.c $(HEADERS) $(SKEL)
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) -c $< -o $@
+	$(call say,CC)$(CC) $(ALLCFLAGS) -c $< -o $@
 
 $(B)/san/%.o: loader/%.c $(HEADERS) $(SKEL)
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) $(SAN) -c $< -o $@
+	$(call say,CC)$(CC) $(ALLCFLAGS) $(SAN) -c $< -o $@
 
-$(B)/unit/%: tests/unit/%.c $(SANOBJ) $(HEADERS)
-	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) $(SAN) -o $@ $< $(SANOBJ) $(LIBLIBS) -lcriterion
+$(SANLIB): $(SANOBJ)
+	$(call say,AR)rm -f $@ && ar rc $@ $(SANOBJ)
 
-$(B)/packet/%: tests/packet/%.c $(wildcard tests/packet/*.h) $(SANOBJ) $(HEADERS)
+$(B)/unit/%: tests/unit/%.c $(SANLIB) $(HEADERS) $(wildcard tests/unit/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) $(SAN) -o $@ $< $(SANOBJ) $(LIBLIBS) -lcriterion
+	$(call say,TEST)$(CC) $(ALLCFLAGS) $(SAN) -o $@ $< $(SANLIB) $(LIBLIBS) -lcriterion
+
+$(B)/packet/%: tests/packet/%.c $(wildcard tests/packet/*.h) $(SKEL) $(wildcard maps-schema/*.h)
+	@mkdir -p $(@D)
+	$(call say,TEST)$(CC) $(ALLCFLAGS) $(SAN) -o $@ $< -lbpf -ljson-c -lcriterion
 
 # The lab's tools, among them talk: thousands of connections that check every byte.
 $(LABTOOLS): $(B)/%: tests/lab/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -o $@ $<
+	$(call say,CC)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -o $@ $<
 
 # --- what people type; each installs what it needs first
 
@@ -79,12 +88,11 @@ deps:
 	@./tests/deps
 
 demo: deps
-	@$(MAKE) --no-print-directory -s all
-	@$(MAKE) --no-print-directory -s $(LABTOOLS)
+	@$(MAKE) --no-print-directory -s -j2 all $(LABTOOLS)
 	@tests/lab/demo.sh
 
 test: deps
-	$(MAKE) --no-print-directory all $(UNIT) $(PACKET) $(LABTOOLS)
+	$(MAKE) --no-print-directory -j2 all $(UNIT) $(PACKET) $(LABTOOLS)
 	$(MAKE) --no-print-directory unit packet lab
 
 # --- the tests, one by one

@@ -35,7 +35,7 @@ within() {
 # lab_up [options of lab.sh up]
 # shellcheck disable=SC2120
 lab_up() {
-	[ -x "${HOMEWARD:-$root/homeward}" ] || skip "there is no ./homeward: make"
+	[ -x "${HOMEWARD:-$root/homeward}" ] || fail "there is no ./homeward: make"
 	lab up "$@"
 }
 
