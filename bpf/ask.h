@@ -57,23 +57,15 @@ inline_fn __u32 replay_mark(struct xdp_md *ctx, const struct hw_config *cfg)
 }
 
 /*
- * A bucket that holds `burst` ns of packets, one each `gap` ns. Two CPUs that
+ * A bucket holds `burst` ns of packets, one each `gap` ns; it is full again at
+ * spent_until_ns. Returns what that becomes by one packet more. Two CPUs that
  * meet here can spend one token twice; a lock would cost more than that.
  */
-inline_fn bool budget_spend(__u32 index, __u64 now, __u64 gap, __u64 burst)
+inline_fn __u64 budget_after(struct hw_budget *b, __u64 now, __u64 gap)
 {
-	struct hw_budget *b = row(&hw_budgets, index);
-	__u64 until;
+	__u64 until = READ_ONCE(b->spent_until_ns);
 
-	if (!b)
-		return false;
-	until = READ_ONCE(b->spent_until_ns);
-	if (until < now)
-		until = now;
-	if (until + gap > now + burst)
-		return false;
-	WRITE_ONCE(b->spent_until_ns, until + gap);
-	return true;
+	return (until > now ? until : now) + gap;
 }
 
 /* The row of a client's /24 or /48 (RFC 4291 text order: the first 15 or 6 bytes of the 16). */
@@ -88,11 +80,19 @@ inline_fn __u32 prefix_row(const struct packet *p)
 /* Nothing is urgent about a RST or a SYN-ACK that nobody knows: they get the upper half of a budget only. */
 inline_fn bool budget_allows(const struct packet *p, const struct hw_config *cfg, __u64 now)
 {
-	__u32 urgent = !(p->q.tcp_flags & (TCP_RST | TCP_SYN));
-	__u64 share = urgent ? 0 : 1;
+	__u32 half = p->q.tcp_flags & (TCP_RST | TCP_SYN) ? 1 : 0;
+	struct hw_budget *prefix = row(&hw_budgets, prefix_row(p)), *all = row(&hw_budgets, 0);
+	__u64 prefix_until, all_until;
 
-	return budget_spend(prefix_row(p), now, cfg->prefix_gap_ns, cfg->prefix_burst_ns >> share) &&
-	       budget_spend(0, now, cfg->ask_gap_ns, cfg->ask_burst_ns >> share);
+	if (!prefix || !all)
+		return false;
+	prefix_until = budget_after(prefix, now, cfg->prefix_gap_ns);
+	all_until = budget_after(all, now, cfg->ask_gap_ns);
+	if (prefix_until > now + (cfg->prefix_burst_ns >> half) || all_until > now + (cfg->ask_burst_ns >> half))
+		return false;
+	WRITE_ONCE(prefix->spent_until_ns, prefix_until);
+	WRITE_ONCE(all->spent_until_ns, all_until);
+	return true;
 }
 
 /* One wake-up each time the agent goes to sleep, none per packet. */

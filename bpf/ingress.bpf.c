@@ -60,10 +60,10 @@ inline_fn enum hw_verdict decide(struct xdp_md *ctx, struct packet *p)
 		return HW_V_pass_other;
 	if (parsed == MALFORMED)
 		return HW_V_pass_malformed;
-	if (p->proto != IPPROTO_TCP)
-		return HW_V_pass_not_tcp;
 	if (p->fragment)
 		return HW_V_pass_fragment;
+	if (p->proto != IPPROTO_TCP)
+		return HW_V_pass_not_tcp;
 	if (!has_tcp(ctx, p))
 		return HW_V_pass_malformed;
 	if (!vip_has_port(vip, bpf_ntohs(tcp_dport(p))))

@@ -21,6 +21,7 @@ struct { HW_ARRAY(1, struct hw_self); } hw_self SEC(".maps");
 struct { HW_ARRAY(1, struct hw_wake); __uint(map_flags, BPF_F_MMAPABLE); } hw_wake SEC(".maps");
 struct { HW_ARRAY(HW_KEY_IDS, struct hw_key); } hw_keys SEC(".maps");
 struct { HW_MAP(BPF_MAP_TYPE_HASH, HW_VIP_IDS - 1, struct hw_addr, struct hw_vip); } hw_vips SEC(".maps");
+struct { HW_MAP(BPF_MAP_TYPE_HASH, HW_VIP_IDS + HW_NODE_IDS, struct hw_addr, struct hw_our); } hw_ours SEC(".maps");
 struct { HW_ARRAY(HW_NODE_IDS, struct hw_node); } hw_nodes SEC(".maps");
 
 /* Not preallocated: an entry costs memory only while its flow strays. Written by the agent, never per packet. */

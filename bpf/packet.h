@@ -72,14 +72,14 @@ inline_fn bool addr_is4(const struct hw_addr *a)
 	return w[0] == 0 && w[1] == 0 && w[2] == bpf_htonl(0xffff);
 }
 
-/* Unspecified, loopback, multicast, broadcast: never the source of a packet from the internet. */
+/* Unspecified, loopback, link-local, multicast, broadcast: never the source of a packet from the internet. */
 inline_fn bool addr_is_martian(const struct hw_addr *a)
 {
 	const __u32 *w = (const __u32 *)a;
 
 	if (addr_is4(a))
-		return a->b[12] == 0 || a->b[12] == 127 || a->b[12] >= 224;
-	if (a->b[0] == 0xff)
+		return a->b[12] == 0 || a->b[12] == 127 || a->b[12] >= 224 || (a->b[12] == 169 && a->b[13] == 254);
+	if (a->b[0] == 0xff || (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80))
 		return true;
 	return w[0] == 0 && w[1] == 0 && w[2] == 0 && (w[3] == 0 || w[3] == bpf_htonl(1));
 }
@@ -94,7 +94,7 @@ inline_fn enum parsed has_ip4(struct xdp_md *ctx, struct packet *p)
 	header = ip->ihl * 4;
 	addr_from4(&p->dst, ip->daddr);
 	p->family = 4;
-	p->proto = ip->protocol;
+	p->proto = ip->frag_off & bpf_htons(0x1fff) ? IPPROTO_FRAGMENT : ip->protocol;
 	p->tos = ip->tos;
 	p->ip_len = bpf_ntohs(ip->tot_len);
 	p->l4 = p->offset + header;
@@ -117,7 +117,7 @@ inline_fn enum parsed has_ip6(struct xdp_md *ctx, struct packet *p)
 	p->ip_len = len;
 	p->l4 = p->offset + sizeof(*ip);
 	p->fragment = ip->nexthdr == IPPROTO_FRAGMENT;
-	return ip->version == 6 && len <= 0xffff ? PARSED : MALFORMED;
+	return ip->version == 6 && len <= 0xffff && !addr_is4(&p->dst) ? PARSED : MALFORMED;
 }
 
 /* The IP header at p->offset; `proto` is the EtherType in front of it. MALFORMED still knows dst. */

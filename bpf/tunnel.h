@@ -113,14 +113,13 @@ inline_fn enum hw_verdict tunnel_inner(struct xdp_md *ctx, const struct hw_confi
 }
 
 /* A node may carry TCP from the internet to a VIP, but no bare SYN: that opens connections where it lands. */
-inline_fn bool inner_allowed(const struct hw_config *cfg, const struct tunnel *t, struct packet *in)
+inline_fn bool inner_allowed(struct packet *in)
 {
 	const struct hw_vip *vip = vip_of(in);
 
 	if (!vip || !vip_has_port(vip, bpf_ntohs(tcp_dport(in))))
 		return false;
-	return !is_bare_syn(in) && !addr_is_martian(&in->src) && !addr_equal(&in->src, &cfg->endpoint) &&
-	       !addr_equal(&in->src, &t->src) && !bpf_map_lookup_elem(&hw_vips, &in->src);
+	return !is_bare_syn(in) && !addr_is_martian(&in->src) && !bpf_map_lookup_elem(&hw_ours, &in->src);
 }
 
 #define ECN_MASK 3
@@ -252,7 +251,8 @@ inline_fn enum hw_verdict return_to_sender(struct xdp_md *ctx, const struct hw_c
 }
 
 /* A stray of ours came back: forget what we believed, unless that has changed since. Then ask again. */
-inline_fn enum hw_verdict take_back(struct xdp_md *ctx, const struct tunnel *t, struct packet *in)
+inline_fn enum hw_verdict take_back(struct xdp_md *ctx, const struct hw_config *cfg, const struct tunnel *t,
+				    struct packet *in)
 {
 	struct hw_node_stats *stats = row(&hw_node_stats, t->source);
 	const struct hw_flow *flow;
@@ -263,6 +263,9 @@ inline_fn enum hw_verdict take_back(struct xdp_md *ctx, const struct tunnel *t, 
 	flow = bpf_map_lookup_elem(&hw_flows, &in->key);
 	if (flow && flow->home == t->source)
 		bpf_map_delete_elem(&hw_flows, &in->key);
+	/* a RETURN that somebody recorded and sends again costs no more than other unknown packets */
+	if (!budget_allows(in, cfg, bpf_ktime_get_coarse_ns()))
+		return HW_V_drop_budget;
 	return hand_up(ctx, in, t->source) ? HW_V_drop_returned : HW_V_drop_queue_full;
 }
 
@@ -273,10 +276,10 @@ inline_fn enum hw_verdict tunnel_data(struct xdp_md *ctx, const struct hw_config
 
 	if (refused != HW_VERDICT_COUNT)
 		return refused;
-	if (!inner_allowed(cfg, t, in))
+	if (!inner_allowed(in))
 		return HW_V_drop_tun_inner;
 	if (t->kind == HW_KIND_RETURN)
-		return take_back(ctx, t, in);
+		return take_back(ctx, cfg, t, in);
 	if (hw_grade(ctx, &in->q) != HW_GRADE_MINE)
 		return return_to_sender(ctx, cfg, t, in);
 	if (in->q.by_cookie)

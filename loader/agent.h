@@ -6,6 +6,7 @@
  *   agent.c    the event loop, signals, reload, what the policies ask for
  *   channel.c  control messages to and from the other nodes (UDP)
  *   replay.c   frames sent through the XDP program again
+ *   farewell.c clients whose home has died
  *   look.c     the own socket table, graded by the XDP program's own function
  *   routes.c   next hops, NICs that come and go
  *   upkeep.c   entries that end, views for people, what the PONGs say
@@ -81,9 +82,14 @@ int hw_replay_program(const struct hw_pins *pins);
 /* Runs a frame (Ethernet header first) through the program as if it came in by `ifindex`. */
 void hw_replay_frame(struct hw_agent_state *a, uint32_t ifindex, const void *frame, uint32_t len,
 		     enum hw_replay what);
-/* An ACK as the client would send it, into the local stack: it answers with the RST that ends the client's wait. */
-void hw_replay_ack(struct hw_agent_state *a, const struct hw_flow_key *key, const struct hw_addr *vip,
-		   uint32_t seq, uint32_t ack);
+
+/* farewell.c */
+/*
+ * Ends the wait of a client whose home has died. flow: its entry in hw_flows, which is deleted already;
+ * home_heard: when its home was last heard.
+ */
+void hw_farewell(struct hw_agent_state *a, const struct hw_flow_key *key, const struct hw_flow *flow,
+		 uint64_t home_heard);
 
 /* look.c */
 struct hw_look *hw_look_open(void);

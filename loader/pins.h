@@ -15,7 +15,7 @@
 
 /* Every pinned map once: the struct below, opening, and `status` come from this list. */
 #define HW_PINNED_MAPS(M) \
-	M(schema) M(config) M(self) M(wake) M(keys) M(vips) M(nodes) M(flows) M(nobody) M(cookies) \
+	M(schema) M(config) M(self) M(wake) M(keys) M(vips) M(ours) M(nodes) M(flows) M(nobody) M(cookies) \
 	M(budgets) M(verdicts) M(node_stats) M(strays) \
 	M(totals) M(vip_view) M(node_view) M(agent_view)
 

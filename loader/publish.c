@@ -249,12 +249,53 @@ static bool put_vips(const struct hw_pins *pins, const struct hw_conf *conf)
 	return true;
 }
 
+/* The node whose endpoint it is, 0 for a VIP; -1: it is none of ours. */
+static int whose(const struct hw_conf *conf, const struct hw_addr *addr)
+{
+	for (size_t i = 0; i < conf->n_nodes; i++)
+		if (hw_addr_equal(&conf->nodes[i].endpoint, addr))
+			return conf->nodes[i].id;
+	return in_config(conf, addr) ? 0 : -1;
+}
+
+static bool drop_ours(const struct hw_pins *pins, const struct hw_conf *conf)
+{
+	struct hw_addr addr, next;
+	int err = bpf_map_get_next_key(pins->ours, NULL, &addr);
+
+	while (!err) {
+		err = bpf_map_get_next_key(pins->ours, &addr, &next);
+		if (whose(conf, &addr) < 0 && bpf_map_delete_elem(pins->ours, &addr) != 0)
+			return refused(pins, "hw_ours");
+		addr = next;
+	}
+	return errno == ENOENT ? true : refused(pins, "hw_ours");
+}
+
+static bool put_our(const struct hw_pins *pins, const struct hw_addr *addr, uint16_t node)
+{
+	struct hw_our our = { .node = node };
+
+	return bpf_map_update_elem(pins->ours, addr, &our, BPF_ANY) == 0 ? true : refused(pins, "hw_ours");
+}
+
+static bool put_ours(const struct hw_pins *pins, const struct hw_conf *conf)
+{
+	for (size_t i = 0; i < conf->n_vips; i++)
+		if (!put_our(pins, &conf->vips[i].addr, 0))
+			return false;
+	for (size_t i = 0; i < conf->n_nodes; i++)
+		if (!put_our(pins, &conf->nodes[i].endpoint, conf->nodes[i].id))
+			return false;
+	return drop_ours(pins, conf);
+}
+
 bool hw_publish_config(const struct hw_pins *pins, const struct hw_conf *conf)
 {
 	bool signs_anew = false;
 
 	return put_keys(pins, &conf->keys, &signs_anew) && put_settings(pins, conf, signs_anew) &&
-	       drop_keys(pins, &conf->keys) && put_vips(pins, conf);
+	       drop_keys(pins, &conf->keys) && put_vips(pins, conf) && put_ours(pins, conf);
 }
 
 /* --- nodes --- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * From the checked config, and from what the kernel says about routes, to the
- * maps that the XDP program reads: hw_config, hw_keys, hw_vips and hw_nodes.
+ * maps that the XDP program reads: hw_config, hw_keys, hw_vips, hw_ours and hw_nodes.
  * `load` writes them first; a running agent does so when the config
  * is read again or a way changes. What is in a map already is not written again.
  */

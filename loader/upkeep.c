@@ -54,6 +54,8 @@ enum hw_flow_end hw_flow_judge(const struct hw_flow *flow, uint64_t now, uint64_
 static void end_flow(struct hw_agent_state *a, const struct hw_flow_key *key, const struct hw_flow *flow,
 		     enum hw_flow_end end)
 {
+	struct hw_node_view home;
+
 	if (bpf_map_delete_elem(a->pins.flows, key))
 		return; /* the XDP program was faster: it came back */
 	if (end == HW_FLOW_EXPIRED) {
@@ -61,8 +63,8 @@ static void end_flow(struct hw_agent_state *a, const struct hw_flow_key *key, co
 		return;
 	}
 	a->view.flows_ended++;
-	if (key->vip < HW_VIP_IDS)
-		hw_replay_ack(a, key, &a->vip[key->vip], flow->seq, flow->ack);
+	hw_peers_view(a->peers, flow->home, &home);
+	hw_farewell(a, key, flow, home.heard_ns);
 }
 
 /* Walks one slice of hw_flows. False: the walk is over. */

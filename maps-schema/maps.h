@@ -85,6 +85,11 @@ struct hw_vip {
 	char  address[HW_ADDR_LEN];
 };
 
+/* hw_ours: hash by address. The VIPs and the endpoints of all nodes: no packet from the internet comes from them. */
+struct hw_our {
+	__u32 node;               /* whose endpoint it is; 0: a VIP */
+};
+
 /*
  * hw_nodes: array by node id. Who the node is, and the way to it. All that is
  * constant for packets to it is ready in `head`, to be copied in front of a

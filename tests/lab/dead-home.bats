@@ -32,6 +32,21 @@ strayed() {
 	all_reset strayed "$t"
 }
 
+# They strayed, went home again, moved on there, and lose it: what the other PoP remembers of them is old.
+@test "the home of flows that had strayed once dies: pure downloads are reset as well" {
+	lab_up
+	begin a b c
+	# shellcheck disable=SC2086
+	talk returned -n 60 -m 0,1,0,0 $both
+	shift_to b
+	sleep 1
+	shift_to a
+	sleep 3
+	shift_to b
+	die
+	all_reset returned "$t"
+}
+
 @test "the home of strays dies: reset within node-down + 1 s; IPv4 endpoints" {
 	lab_up
 	strayed

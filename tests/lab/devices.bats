@@ -6,6 +6,11 @@
 # shellcheck source=tests/lab/lib.sh
 . "$BATS_TEST_DIRNAME/lib.sh"
 
+# attached POP MODE: is the program on its uplink in this mode?
+attached() {
+	[ "$(hw status "$1" -- -j | jq -r '.interfaces[].mode')" = "$2" ]
+}
+
 @test "the next hop's MAC address changes: strays go on" {
 	local before
 	lab_up
@@ -22,14 +27,13 @@
 	unbroken many
 }
 
-@test "a NIC goes away and comes back: after load, strays are carried again" {
+@test "a NIC goes away and comes back: the agent attaches again, strays are carried" {
 	lab_up
 	begin a b c
 	lab nic b del
 	sleep 0.3
 	lab nic b add
-	hw load b
-	[ "$(hw status b -- -j | jq -r '.interfaces[].mode')" = native ]
+	within 5 attached b native
 	within 5 meet a b c
 	# shellcheck disable=SC2086
 	talk many -n 60 -g 0.1 $both
@@ -57,12 +61,17 @@
 	[ "$status" = 2 ]
 }
 
-@test "the stock xdp-loader takes the object" {
+@test "the stock xdp-loader loads the object, an agent fills its maps: strays are carried" {
 	lab_up
-	mkdir "$dir/a/bpf/stock"
-	lab exec a xdp-loader load -m native -p "$dir/a/bpf/stock" uplink "$root/build/ingress.bpf.o" -n hw_ingress
-	lab exec a ip link show uplink | grep xdp
-	client curl -sS "http://$vip4/pop"
-	ls "$dir/a/bpf/stock"
-	[ -e "$dir/a/bpf/stock/hw_flows" ]
+	mkdir "$dir/b/bpf/homeward"
+	lab exec b xdp-loader load -m native -p "$dir/b/bpf/homeward" uplink "$root/build/ingress.bpf.o" -n hw_ingress
+	hw load a c
+	hw agent start a b c
+	within 5 meet a b c
+	# shellcheck disable=SC2086
+	talk many -n 60 -g 0.1 $both
+	shift_to b
+	sleep 1
+	unbroken many
+	[ "$(verdict b carry_tx)" -gt 0 ]
 }

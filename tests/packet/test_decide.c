@@ -64,7 +64,7 @@ static const struct decide_row parse_rows[] = {
 	ROW("ICMP to a VIP", V4(.proto = 1), pass_not_tcp),
 	ROW("SCTP to a VIP", V4(.proto = 132), pass_not_tcp),
 	ROW("IP in IP to a VIP", V4(.proto = 4), pass_not_tcp),
-	ROW("a fragment of UDP", V4(.proto = 17, .frag = 0x2000), pass_not_tcp),
+	ROW("a fragment of UDP", V4(.proto = 17, .frag = 0x2000), pass_fragment),
 
 	/* IPv6 */
 	ROW("the IPv6 header lacks its last byte", V6(.keep = 53), pass_other),
@@ -80,7 +80,7 @@ static const struct decide_row parse_rows[] = {
 	ROW("IPv6: version 4", V6(.at = 14, .xor = 0x20), pass_malformed),
 	ROW("IPv6: traffic class and flow label all ones", V6(.tos = 0xff), drop_asked),
 	ROW("IPv6: hop-by-hop options are not walked", V6(.at = 20, .xor = 6), pass_not_tcp),
-	ROW("IPv6: a fragment header", V6(.ext = 44), pass_not_tcp),
+	ROW("IPv6: a fragment header", V6(.ext = 44), pass_fragment),
 	ROW("IPv6: destination options in front of TCP", V6(.ext = 60), pass_not_tcp),
 	ROW("IPv6: a routing header in front of TCP", V6(.ext = 43), pass_not_tcp),
 	ROW("IPv6: no next header", V6(.proto = 59), pass_not_tcp),
@@ -118,6 +118,10 @@ static const struct decide_row vip_rows[] = {
 	ROW("UDP from port 6081 to another", V4(.dst = SELF_IP4, .proto = 17, .sport = 6081, .dport = 53), pass_other),
 	ROW("UDP to the endpoint, cut before the port", V4(.dst = SELF_IP4, .proto = 17, .dport = 6081, .keep = 41), pass_other),
 	ROW("UDP to port 6081 of the endpoint: for nodes", V4(.dst = SELF_IP4, .proto = 17, .dport = 6081), drop_tun_malformed),
+	ROW("a first fragment to it", V4(.dst = SELF_IP4, .proto = 17, .dport = 6081, .frag = 0x2000), drop_tun_malformed),
+	ROW("a later fragment whose payload looks like it", V4(.dst = SELF_IP4, .proto = 17, .dport = 6081, .frag = 1), pass_other),
+	ROW("an IPv4-mapped VIP in an IPv6 packet", V6(.dst = "::ffff:203.0.113.1"), pass_malformed),
+	ROW("a flow of IPv4, mapped", V6(.src = "::ffff:192.0.2.10", .dst = "::ffff:203.0.113.1"), pass_malformed),
 	ROW("ICMP to the endpoint", V4(.dst = SELF_IP4, .proto = 1), pass_other),
 	ROW("UDP to port 6081 of another node's endpoint", V4(.dst = PEER_IP4, .proto = 17, .dport = 6081), pass_other),
 	ROW("every port of a VIP without a list: 1", V4(.dport = 1), drop_asked),

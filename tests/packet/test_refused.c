@@ -128,6 +128,7 @@ static const struct refused_row {
 	REFUSED("from the VIP that it is to", T4(), V4(.src = VIP4), drop_tun_inner),
 	REFUSED("from a VIP, IPv6", T4(), V6(.src = VIP6), drop_tun_inner),
 	REFUSED("from our endpoint", T4(), V4(.src = SELF_IP4), drop_tun_inner),
+	REFUSED("from the endpoint of a third node", T4(), V4(.src = "198.51.100.4"), drop_tun_inner),
 	REFUSED("from the sender's endpoint", T4(), V4(.src = PEER_IP4), drop_tun_inner),
 	REFUSED("from our endpoint, IPv6", T6(), V6(.src = SELF_IP6), drop_tun_inner),
 	REFUSED("from 0.0.0.0", T4(), V4(.src = "0.0.0.0"), drop_tun_inner),
@@ -144,6 +145,11 @@ static const struct refused_row {
 	REFUSED("from ::", T4(), V6(.src = "::"), drop_tun_inner),
 	REFUSED("from ::1", T4(), V6(.src = "::1"), drop_tun_inner),
 	REFUSED("from ::2", T4(), V6(.src = "::2"), return_tx),
+	REFUSED("from IPv4 link-local", T4(), V4(.src = "169.254.0.1"), drop_tun_inner),
+	REFUSED("from the first after it", T4(), V4(.src = "169.255.0.0"), return_tx),
+	REFUSED("from IPv6 link-local", T4(), V6(.src = "fe80::1"), drop_tun_inner),
+	REFUSED("from the last of it", T4(), V6(.src = "febf::1"), drop_tun_inner),
+	REFUSED("from the first after it", T4(), V6(.src = "fec0::1"), return_tx),
 	REFUSED("from IPv6 multicast", T4(), V6(.src = "ff02::1"), drop_tun_inner),
 
 	/* the same for what comes back */

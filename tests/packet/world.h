@@ -168,6 +168,13 @@ static inline void key_put(unsigned id)
 	row_put(w.skel->maps.hw_keys, id, &key);
 }
 
+static inline void our_put(const char *address, uint32_t node)
+{
+	struct hw_addr key = addr_of(address);
+
+	map_put(w.skel->maps.hw_ours, &key, &node);
+}
+
 static inline void vip_put(const char *address, unsigned id, unsigned flags, unsigned n, const uint16_t *ports)
 {
 	struct hw_vip vip = { .id = id, .flags = flags, .n_tcp = n };
@@ -177,6 +184,7 @@ static inline void vip_put(const char *address, unsigned id, unsigned flags, uns
 		memcpy(vip.tcp, ports, n * sizeof(*ports));
 	snprintf(vip.address, sizeof(vip.address), "%s", address);
 	map_put(w.skel->maps.hw_vips, &key, &vip);
+	our_put(address, 0);
 }
 
 /* The entry of a node, with all that is constant for packets to it, as maps.h demands of the agent. */
@@ -207,6 +215,7 @@ static inline void node_put(unsigned id, const char *self, const char *address, 
 	node.udp_sum = htons(sum_bytes(f.b + ETH + ip, 8 + 24, sum_pseudo(six ? 6 : 4, f.b + ETH + (six ? 8 : 12), 17, 0)));
 	snprintf(node.name, sizeof(node.name), "node%u", id);
 	row_put(w.skel->maps.hw_nodes, id, &node);
+	our_put(address, id);
 }
 
 static inline void world_nodes(void)
@@ -217,6 +226,7 @@ static inline void world_nodes(void)
 	node_put(NODE_GONE, SELF_IP4, "198.51.100.4", 1, false);
 	node_put(NODE_MAX, SELF_IP4, "198.51.100.250", 1, true);
 	node_put(PEER6, SELF_IP6, PEER_IP6, 1, true);
+	our_put(SELF_IP6, SELF);
 	node_put(NODE6_FAR, SELF_IP6, "2001:db8:e::3", w.far_ifindex, true);
 }
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Clients whose home has died. One that sends learns it by the RST to what it
+ * sends; one that only waits for data would wait for long. Of the client's last
+ * seq and ack, as hw_flows has them, two segments can be made:
+ *
+ *  - an ACK as the client would send it, into the local stack, which answers it
+ *    with the RST that the client believes, if these numbers are still true;
+ *  - where they may not be, because the flow has gone home again since: a
+ *    keep-alive probe to the client (RFC 9293 section 3.8.4). It answers with an
+ *    ACK that bears its true numbers, and that is reset as nobody's.
+ */
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <net/if.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "attach.h"
+
+/* The numbers of a flow seen here so shortly before its home was last heard may be true, or may not. */
+#define AMBIGUOUS_NS (2 * HW_SECOND)
+
+struct end {
+	struct hw_addr addr;
+	uint16_t port; /* host order */
+};
+
+static uint16_t fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+static uint32_t sum_words(const void *data, size_t len)
+{
+	uint32_t sum = 0;
+	uint16_t word;
+
+	for (size_t i = 0; i + 1 < len; i += 2) {
+		memcpy(&word, (const uint8_t *)data + i, 2);
+		sum += word;
+	}
+	return sum;
+}
+
+/* The IP header of a TCP segment without options or payload. Returns its length. */
+static size_t ip_header(void *at, const struct hw_addr *src, const struct hw_addr *dst)
+{
+	struct ip6_hdr ip6 = { .ip6_plen = htons(sizeof(struct tcphdr)), .ip6_nxt = IPPROTO_TCP, .ip6_hlim = 64 };
+	struct iphdr ip = { .version = 4, .ihl = 5, .tot_len = htons(sizeof(ip) + sizeof(struct tcphdr)),
+			    .frag_off = htons(IP_DF), .ttl = 64, .protocol = IPPROTO_TCP };
+
+	if (hw_addr_is4(dst)) {
+		memcpy(&ip.saddr, src->b + 12, 4);
+		memcpy(&ip.daddr, dst->b + 12, 4);
+		ip.check = ~fold(sum_words(&ip, sizeof(ip)));
+		memcpy(at, &ip, sizeof(ip));
+		return sizeof(ip);
+	}
+	ip6.ip6_vfc = 0x60;
+	memcpy(&ip6.ip6_src, src->b, 16);
+	memcpy(&ip6.ip6_dst, dst->b, 16);
+	memcpy(at, &ip6, sizeof(ip6));
+	return sizeof(ip6);
+}
+
+/* A bare ACK, IP header first; seq and ack in host order. Returns its length, at most 60. */
+static size_t make_ack(uint8_t *at, const struct end *src, const struct end *dst, uint32_t seq, uint32_t ack)
+{
+	struct tcphdr th = { .source = htons(src->port), .dest = htons(dst->port), .seq = htonl(seq),
+			     .ack_seq = htonl(ack), .doff = 5, .ack = 1 };
+	size_t ip_len = ip_header(at, &src->addr, &dst->addr);
+	uint32_t sum;
+
+	/* the mapped prefix of IPv4 addresses, twice 0xffff, is zero in a ones' complement sum */
+	sum = sum_words(src->addr.b, 16) + sum_words(dst->addr.b, 16) + htons(IPPROTO_TCP) + htons(sizeof(th)) +
+	      sum_words(&th, sizeof(th));
+	th.check = ~fold(sum);
+	memcpy(at + ip_len, &th, sizeof(th));
+	return ip_len + sizeof(th);
+}
+
+/* Our first NIC that is there, and its address: the ACK pretends to come in by it. 0: none. */
+static uint32_t some_nic(const struct hw_agent_state *a, uint8_t mac[ETH_ALEN])
+{
+	struct hw_attachment nic[16];
+	int n = hw_attach_list(a->pins.path, nic, 16);
+	hw_autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {};
+
+	for (int i = 0; i < n; i++) {
+		if (!nic[i].ifindex)
+			continue;
+		memcpy(ifr.ifr_name, nic[i].device, sizeof(ifr.ifr_name));
+		if (ioctl(fd, SIOCGIFHWADDR, &ifr))
+			continue;
+		memcpy(mac, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
+		return nic[i].ifindex;
+	}
+	return 0;
+}
+
+static void ack_to_stack(struct hw_agent_state *a, const struct end *client, const struct end *vip,
+			 const struct hw_flow *flow)
+{
+	uint8_t frame[sizeof(struct ethhdr) + 60] = {};
+	struct ethhdr *eth = (void *)frame;
+	uint32_t ifindex = some_nic(a, eth->h_dest);
+	size_t len;
+
+	if (!ifindex)
+		return;
+	eth->h_source[0] = 0x02; /* locally administered: nobody's */
+	eth->h_proto = htons(hw_addr_is4(&vip->addr) ? ETH_P_IP : ETH_P_IPV6);
+	len = make_ack(frame + sizeof(*eth), client, vip, flow->seq, flow->ack);
+	hw_replay_frame(a, ifindex, frame, sizeof(*eth) + len, HW_REPLAY_DELIVER);
+}
+
+/* seq: one before what the client expects, which obliges it to answer. */
+static void probe_to_client(const struct end *client, const struct end *vip, const struct hw_flow *flow)
+{
+	int family = hw_addr_is4(&vip->addr) ? AF_INET : AF_INET6;
+	hw_autoclose int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+	struct sockaddr_storage to;
+	socklen_t to_len = hw_addr_sockaddr(&client->addr, 0, &to);
+	uint8_t packet[60];
+	size_t len = make_ack(packet, vip, client, flow->ack - 1, flow->seq);
+
+	if (fd >= 0)
+		sendto(fd, packet, len, 0, (struct sockaddr *)&to, to_len);
+}
+
+void hw_farewell(struct hw_agent_state *a, const struct hw_flow_key *key, const struct hw_flow *flow,
+		 uint64_t home_heard)
+{
+	struct end client = { .port = key->client_port }, vip = { .port = key->vip_port };
+
+	if (key->vip >= HW_VIP_IDS)
+		return;
+	vip.addr = a->vip[key->vip];
+	memcpy(client.addr.b, key->client, sizeof(client.addr.b));
+	if (flow->seen_ns + AMBIGUOUS_NS >= home_heard)
+		ack_to_stack(a, &client, &vip, flow);
+	if (flow->seen_ns < home_heard)
+		probe_to_client(&client, &vip, flow);
+}
