@@ -40,6 +40,7 @@ struct segment {
 /* The numbers of its socket; what is mine depends on them. */
 struct numbers {
 	uint32_t rcv_nxt, rcv_wnd;
+	uint32_t rcv_wup;    /* rcv_nxt when it last sent something */
 	uint32_t una, write_seq, max_window;
 	uint32_t isn;        /* the server's */
 };
@@ -218,11 +219,21 @@ static inline void conn_numbers(const struct conn *c, struct numbers *n)
 	n->write_seq = queue_seq(c->fd, TCP_SEND_QUEUE);
 	n->rcv_nxt = queue_seq(c->fd, TCP_RECV_QUEUE);
 	n->rcv_wnd = window.rcv_wnd;
+	n->rcv_wup = window.rcv_wup;
 	n->max_window = window.max_window;
 	n->una = c->client.ack;
 	n->isn = c->isn;
 	cr_assert(setsockopt(c->fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)) == 0);
 	cr_assert(n->rcv_nxt == c->client.seq, "rcv_nxt %x, not %x", n->rcv_nxt, c->client.seq);
+}
+
+/* Its window moves when it acknowledges what came last: that is waited for, so that the numbers stay true. */
+static inline void conn_settle(const struct conn *c, struct numbers *n)
+{
+	for (int i = 0; i < 300 && n->rcv_wup != n->rcv_nxt; i++) {
+		usleep(10000);
+		conn_numbers(c, n);
+	}
 }
 
 static inline int conn_state(const struct conn *c)
