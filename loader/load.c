@@ -197,8 +197,12 @@ static enum hw_attached attach_chain(const struct hw_options *opt, const char *d
 	if (!copy)
 		return HW_ATTACH_FAILED;
 	bpf_object__for_each_map(map, copy->obj) {
+		if (!bpf_map__pin_path(map))
+			continue;
+		/* they are pinned already, and not where the object alone would have them */
+		bpf_map__set_pin_path(map, NULL);
 		from = bpf_object__find_map_by_name(loaded->obj, bpf_map__name(map));
-		if (bpf_map__pin_path(map) && (!from || bpf_map__reuse_fd(map, bpf_map__fd(from))))
+		if (!from || bpf_map__reuse_fd(map, bpf_map__fd(from)))
 			return HW_ATTACH_FAILED;
 	}
 	return hw_attach_chain(opt->pin, device, copy->obj, "hw_ingress", opt->mode);

@@ -61,6 +61,27 @@ attached() {
 	[ "$status" = 2 ]
 }
 
+@test "another program on the NIC is not replaced, and named" {
+	lab_up
+	lab exec a ip link set uplink xdp obj "$dir/pass.bpf.o" sec xdp
+	run hw load a
+	[ "$status" = 2 ]
+	[[ "$output" == *"uplink: the XDP program \"pass\""*"ip link set dev uplink xdp off"* ]] || fail "$output"
+	lab exec a ip link show uplink | grep xdp
+	[ ! -e "$dir/a/bpf/homeward" ]
+}
+
+@test "--chain where the kernel or libxdp cannot: refused, nothing is left" {
+	lab_up
+	run hw load a -- --chain
+	[ "$status" != 0 ] || skip "this kernel and libxdp can"
+	[ "$status" = 2 ]
+	[[ "$output" == *"uplink:"*"dispatcher"* ]] || fail "$output"
+	run grep xdp <(lab exec a ip link show)
+	[ "$status" = 1 ]
+	[ ! -e "$dir/a/bpf/homeward" ]
+}
+
 @test "the stock xdp-loader loads the object, an agent fills its maps: strays are carried" {
 	lab_up
 	mkdir "$dir/b/bpf/homeward"
