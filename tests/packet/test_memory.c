@@ -30,14 +30,14 @@ Test(memory, a_stray)
 {
 	static struct hw_flow_key key[BATCH];
 	static struct hw_flow flow[BATCH];
+	struct ingress *skel = skel_open();
 	uint64_t empty, full, capacity;
 	double each, share;
 	int fd;
 
-	world_netns();
-	world_load();
-	fd = bpf_map__fd(w.skel->maps.hw_flows);
-	capacity = bpf_map__max_entries(w.skel->maps.hw_flows);
+	cr_assert(ingress__load(skel) == 0, "load: %s", strerror(errno));
+	fd = bpf_map__fd(skel->maps.hw_flows);
+	capacity = bpf_map__max_entries(skel->maps.hw_flows);
 	empty = map_bytes(fd);
 	for (uint32_t i = 0; i < ENTRIES / BATCH; i++) {
 		uint32_t n = BATCH;
@@ -49,10 +49,12 @@ Test(memory, a_stray)
 	full = map_bytes(fd);
 	if (full == empty) {
 		fprintf(stderr, "this kernel does not count entries that are allocated one by one: no figure\n");
+		ingress__destroy(skel);
 		return;
 	}
 	each = (double)(full - empty) / ENTRIES;
 	share = (double)empty / capacity;
 	fprintf(stderr, "a stray: %.0f bytes for its entry, %.0f of the tables of hw_flows\n", each, share);
 	cr_expect(each + share <= LIMIT, "%.0f bytes, limit %d", each + share, LIMIT);
+	ingress__destroy(skel);
 }

@@ -13,15 +13,9 @@ static char verifier_log[1 << 20];
 Test(verifier, stays_in_budget)
 {
 	const char *last = NULL, *at = verifier_log;
-	struct ingress *skel;
-	struct bpf_map *map;
+	struct ingress *skel = skel_open();
 	long insns;
 
-	libbpf_set_print(print_warnings);
-	skel = ingress__open();
-	cr_assert(skel);
-	bpf_object__for_each_map(map, skel->obj)
-		bpf_map__set_pin_path(map, NULL);
 	bpf_program__set_log_buf(skel->progs.hw_ingress, verifier_log, sizeof(verifier_log));
 	bpf_program__set_log_level(skel->progs.hw_ingress, 4); /* statistics only */
 	cr_assert(ingress__load(skel) == 0, "load: %s\n%s", strerror(errno), verifier_log);

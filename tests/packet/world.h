@@ -137,15 +137,23 @@ static inline int print_warnings(enum libbpf_print_level level, const char *form
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
 }
 
-static inline void world_load(void)
+/* The program, opened but not loaded; its maps will be nobody else's. */
+static inline struct ingress *skel_open(void)
 {
+	struct ingress *skel;
 	struct bpf_map *map;
 
 	libbpf_set_print(print_warnings);
-	w.skel = ingress__open();
-	cr_assert(w.skel, "open: %s", strerror(errno));
-	bpf_object__for_each_map(map, w.skel->obj)
+	skel = ingress__open();
+	cr_assert(skel, "open: %s", strerror(errno));
+	bpf_object__for_each_map(map, skel->obj)
 		bpf_map__set_pin_path(map, NULL);
+	return skel;
+}
+
+static inline void world_load(void)
+{
+	w.skel = skel_open();
 	bpf_map__set_max_entries(w.skel->maps.hw_flows, 64);
 	bpf_map__set_max_entries(w.skel->maps.hw_nobody, 1024);
 	bpf_map__set_max_entries(w.skel->maps.hw_cookies, 1024);
