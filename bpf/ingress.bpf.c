@@ -115,7 +115,6 @@ int hw_ingress(struct xdp_md *ctx)
 	struct packet p;
 
 	p.vip = 0;
-	__builtin_memset(&p.q, 0, sizeof(p.q));
 	return leave(&p, decide(ctx, &p));
 }
 

@@ -120,6 +120,12 @@ inline_fn enum parsed has_ip6(struct xdp_md *ctx, struct packet *p)
 	return ip->version == 6 && len <= 0xffff && !addr_is4(&p->dst) ? PARSED : MALFORMED;
 }
 
+/* Is the frame at least that long? The call is for frames that go on in fragments. */
+inline_fn bool frame_holds(struct xdp_md *ctx, __u32 len)
+{
+	return len <= end_of(ctx) - data_of(ctx) || len <= bpf_xdp_get_buff_len(ctx);
+}
+
 /* The IP header at p->offset; `proto` is the EtherType in front of it. MALFORMED still knows dst. */
 inline_fn enum parsed has_ip(struct xdp_md *ctx, struct packet *p, __be16 proto)
 {
@@ -131,7 +137,7 @@ inline_fn enum parsed has_ip(struct xdp_md *ctx, struct packet *p, __be16 proto)
 		parsed = has_ip6(ctx, p);
 	else
 		return NOT_IP;
-	if (parsed == PARSED && p->offset + p->ip_len > bpf_xdp_get_buff_len(ctx))
+	if (parsed == PARSED && !frame_holds(ctx, p->offset + p->ip_len))
 		return MALFORMED;
 	return parsed;
 }
@@ -170,11 +176,11 @@ inline_fn bool has_tcp(struct xdp_md *ctx, struct packet *p)
 
 	if ((void *)(th + 1) > end_of(ctx) || th->doff < 5 || th->doff * 4 > tcp_len)
 		return false;
+	__builtin_memset(&p->q, 0, sizeof(p->q));
 	p->q.seq = bpf_ntohl(th->seq);
 	p->q.ack = bpf_ntohl(th->ack_seq);
 	p->q.tcp_flags = ((__u8 *)th)[13];
 	p->q.family = p->family;
-	p->q.by_cookie = 0;
 	if (p->family == 4) {
 		struct iphdr *ip4 = ip;
 
