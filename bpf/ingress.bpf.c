@@ -62,8 +62,8 @@ inline_fn enum hw_verdict decide(struct xdp_md *ctx, struct packet *p)
 		return HW_V_pass_malformed;
 	if (p->fragment)
 		return HW_V_pass_fragment;
-	if (p->proto != IPPROTO_TCP)
-		return HW_V_pass_not_tcp;
+	if (unlikely(p->proto != IPPROTO_TCP))
+		return vip_not_tcp(ctx, p, vip);
 	if (!has_tcp(ctx, p))
 		return HW_V_pass_malformed;
 	if (!vip_has_port(vip, bpf_ntohs(tcp_dport(p))))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * One packet, and what is known of it so far. The parser reads as far as it is
- * asked to: IP first, for every packet on the NIC; TCP only for a VIP. It reads
+ * asked to: IP first, for every packet on the NIC; TCP or UDP only for a VIP. It reads
  * the linear part of the frame; what a driver keeps in fragments is payload.
  */
 #pragma once
@@ -205,6 +205,25 @@ inline_fn bool has_tcp(struct xdp_md *ctx, struct packet *p)
 		p->inner_sum = sum6(ip6);
 	}
 	return true;
+}
+
+/*
+ * The UDP header behind a PARSED IP header; *port: its destination, host order.
+ * False: the stack discards it, for it is cut short or its length is not
+ * possible. (IPv6 takes 0 for "to the end of the packet", as RFC 2675 has it.)
+ */
+inline_fn bool has_udp(struct xdp_md *ctx, const struct packet *p, __u16 *port)
+{
+	const struct udphdr *udp = data_at(ctx, p->l4);
+	__u32 room = p->ip_len - (p->l4 - p->offset), len;
+
+	if ((void *)(udp + 1) > end_of(ctx) || room < sizeof(*udp))
+		return false;
+	*port = bpf_ntohs(udp->dest);
+	len = bpf_ntohs(udp->len);
+	if (!len && p->family == 6)
+		return true;
+	return len >= sizeof(*udp) && len <= room;
 }
 
 inline_fn __be16 tcp_sport(const struct packet *p)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Is it for a VIP? One lookup, and the VIP's ports. */
+/* Is it for a VIP? One lookup, and the VIP's ports, TCP and UDP. */
 #pragma once
 
 #include "maps.h"
@@ -15,15 +15,39 @@ inline_fn const struct hw_vip *vip_of(struct packet *p)
 	return vip;
 }
 
+/* Is that TCP port watched? HW_VIP_NO_TCP is below 0: the list has ended before it begins. */
 inline_fn bool vip_has_port(const struct hw_vip *vip, __u16 port)
 {
 	if (!vip->n_tcp)
 		return true;
-	for (__u32 i = 0; i < HW_VIP_PORTS; i++) {
+	for (__s32 i = 0; i < HW_VIP_PORTS; i++) {
 		if (i >= vip->n_tcp)
 			return false;
 		if (vip->tcp[i] == port)
 			return true;
 	}
 	return false;
+}
+
+inline_fn bool vip_has_udp(const struct hw_vip *vip, __u16 port)
+{
+	for (__u32 i = 0; i < HW_VIP_PORTS; i++) {
+		if (i >= vip->n_udp)
+			return false;
+		if (vip->udp[i] == port)
+			return true;
+	}
+	return false;
+}
+
+/* What is not TCP passes, whatever it is; what remains to be told is under which name it is counted. */
+inline_fn enum hw_verdict vip_not_tcp(struct xdp_md *ctx, const struct packet *p, const struct hw_vip *vip)
+{
+	__u16 port;
+
+	if (p->proto != IPPROTO_UDP || !vip->n_udp)
+		return HW_V_pass_not_tcp;
+	if (!has_udp(ctx, p, &port))
+		return HW_V_pass_malformed;
+	return vip_has_udp(vip, port) ? HW_V_pass_udp : HW_V_pass_not_tcp;
 }

@@ -129,9 +129,12 @@ static void copy_vip(struct hw_conf_vip *vip, const struct conf_draft_vip *from)
 
 	snprintf(vip->name, sizeof(vip->name), "%s", from->name.text);
 	vip->addr = from->address.addr;
-	vip->n_tcp = from->n_tcp.n;
-	for (i = 0; i < vip->n_tcp; i++)
+	vip->n_tcp = from->n_tcp.line && !from->n_tcp.n ? HW_VIP_NO_TCP : (int)from->n_tcp.n;
+	for (i = 0; i < from->n_tcp.n; i++)
 		vip->tcp[i] = from->tcp[i].number;
+	vip->n_udp = from->n_udp.n;
+	for (i = 0; i < vip->n_udp; i++)
+		vip->udp[i] = from->udp[i].number;
 }
 
 static void copy_node(struct hw_conf_node *node, const struct conf_draft_node *from)

@@ -14,8 +14,10 @@
 struct hw_conf_vip {
 	char name[HW_NAME_LEN];
 	struct hw_addr addr;
-	unsigned n_tcp;             /* 0: every TCP port */
+	int n_tcp;                  /* 0: every TCP port; HW_VIP_NO_TCP: none */
 	uint16_t tcp[HW_VIP_PORTS]; /* host order */
+	unsigned n_udp;             /* 0: none is counted as served */
+	uint16_t udp[HW_VIP_PORTS]; /* host order */
 };
 
 struct hw_conf_node {

@@ -27,8 +27,8 @@ struct conf_count {
 
 struct conf_draft_vip {
 	struct conf_value name, address;
-	struct conf_value tcp[HW_VIP_PORTS];
-	struct conf_count n_tcp;
+	struct conf_value tcp[HW_VIP_PORTS], udp[HW_VIP_PORTS];
+	struct conf_count n_tcp, n_udp;
 };
 
 struct conf_draft_node {

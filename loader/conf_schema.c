@@ -16,6 +16,7 @@ enum {
 	REQUIRED = 1,
 	UNIQUE = 2,    /* no two alike: in this list, or under this key in the mappings of a list */
 	NODE_KEY = 4,  /* --node stands in for it */
+	EMPTY = 8,     /* a list that may be empty, which is not the same as absent */
 };
 
 struct row {
@@ -48,7 +49,8 @@ static const struct row rows[] = {
 	{ "",       "timers",     CONF_MAP,     0,                  0,          0,             SECTION },
 	{ "vips",   "name",       CONF_NAME,    REQUIRED | UNIQUE,  0,          0,             ONE(conf_draft_vip, name) },
 	{ "vips",   "address",    CONF_ADDRESS, REQUIRED | UNIQUE,  0,          0,             ONE(conf_draft_vip, address) },
-	{ "vips",   "tcp",        CONF_NUMBER,  UNIQUE,             1,          65535,         LIST(conf_draft_vip, tcp) },
+	{ "vips",   "tcp",        CONF_NUMBER,  UNIQUE | EMPTY,     1,          65535,         LIST(conf_draft_vip, tcp) },
+	{ "vips",   "udp",        CONF_NUMBER,  UNIQUE | EMPTY,     1,          65535,         LIST(conf_draft_vip, udp) },
 	{ "nodes",  "name",       CONF_NAME,    REQUIRED | UNIQUE,  0,          0,             ONE(conf_draft_node, name) },
 	{ "nodes",  "id",         CONF_NUMBER,  REQUIRED | UNIQUE,  1,          HW_NODE_IDS - 1, ONE(conf_draft_node, id) },
 	{ "nodes",  "pop",        CONF_NAME,    REQUIRED,           0,          0,             ONE(conf_draft_node, pop) },
@@ -214,7 +216,7 @@ static void read_list(const struct reader *r, const struct row *row, const struc
 			    kind_text(list), row->type == CONF_MAP ? "- before each item" : "[...] around it");
 		return;
 	}
-	if (!list->first) {
+	if (!list->first && !(row->flags & EMPTY)) {
 		hw_diag_add(r->diag, list->line, list->column, "%s: empty list: %s", path,
 			    row->flags & REQUIRED ? "name at least one" : "leave the key out");
 		return;

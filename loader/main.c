@@ -54,9 +54,10 @@ static const struct hw_verb verbs[] = {
 	  "\n"
 	  "VIPs: NEW connections; MINE, to sockets of this node; CARRIED to their home;\n"
 	  "DELIVERED, carried here by others; ASKED, handed to the agent; RESET, nobody's;\n"
-	  "DROPPED, all other drops. Nodes: packets carried TO and FROM it; RETURNED, it\n"
-	  "sent them and they were not ours; CAME BACK, we sent them and they were not its;\n"
-	  "ASKED BY, flows that it asked about.\n",
+	  "DROPPED, all other drops; UDP, served here on the ports of its `udp` list. Nodes:\n"
+	  "packets carried TO and FROM it; RETURNED, it sent them and they were not ours;\n"
+	  "CAME BACK, we sent them and they were not its; ASKED BY, flows that it asked\n"
+	  "about.\n",
 	  "pj", hw_stats },
 	{ "flows", "[-p PIN] [-j]",
 	  "the strays whose home is known",
@@ -73,8 +74,10 @@ static const struct hw_verb verbs[] = {
 	  "pj", hw_nodes },
 	{ "vips", "[-p PIN] [-j]",
 	  "the addresses that are watched",
-	  "Lists the VIPs: address, TCP ports, and whether this node can see their sockets.\n"
-	  "If it cannot, unknown packets to the VIP go to the local stack.\n",
+	  "Lists the VIPs: address, TCP ports (watched) and UDP ports (counted), whether this\n"
+	  "node can see their TCP sockets, packets in all, and UDP packets served on the\n"
+	  "listed ports. If it cannot see the sockets, unknown packets to the VIP go to the\n"
+	  "local stack. In JSON, \"tcp\" null is every port, [] none.\n",
 	  "pj", hw_vips },
 	{ "check", "[-c FILE] [--node NAME]",
 	  "check a config",

@@ -168,7 +168,7 @@ struct listeners {
 
 static bool port_in(const struct hw_conf_vip *vip, uint16_t port)
 {
-	for (unsigned i = 0; i < vip->n_tcp; i++)
+	for (int i = 0; i < vip->n_tcp; i++)
 		if (vip->tcp[i] == port)
 			return true;
 	return vip->n_tcp == 0;
@@ -239,7 +239,7 @@ static void check_listeners(const struct hw_conf *conf)
 	if (conf->n_vips > HW_VIP_IDS || !find_listeners(&l, AF_INET) || !find_listeners(&l, AF_INET6))
 		return;
 	for (size_t i = 0; i < conf->n_vips; i++)
-		if (!seen[i])
+		if (!seen[i] && conf->vips[i].n_tcp != HW_VIP_NO_TCP)
 			hw_warn("VIP %s: no socket in this network namespace listens for %s; start the service, or look for "
 				"it in a container or behind DNAT, where homeward cannot see it: `ss -ltn`",
 				conf->vips[i].name, hw_addr_text(&conf->vips[i].addr, text));

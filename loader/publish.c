@@ -212,14 +212,17 @@ static uint32_t free_id(const struct vips *vips)
 static bool put_vip(const struct hw_pins *pins, struct vips *vips, const struct hw_conf_vip *conf)
 {
 	const struct hw_vip *was = find_vip(vips, &conf->addr);
-	struct hw_vip now = { .id = was ? was->id : free_id(vips), .n_tcp = conf->n_tcp };
+	struct hw_vip now = { .id = was ? was->id : free_id(vips), .n_tcp = conf->n_tcp,
+			      .n_udp = conf->n_udp };
 
-	if (!now.id || conf->n_tcp > HW_VIP_PORTS) {
+	if (!now.id || conf->n_tcp > HW_VIP_PORTS || conf->n_udp > HW_VIP_PORTS) {
 		hw_err("%s/hw_vips: no room for VIP %s", pins->path, conf->name);
 		return false;
 	}
 	now.flags = was ? was->flags : 0; /* the agent's finding stays */
-	memcpy(now.tcp, conf->tcp, conf->n_tcp * sizeof(now.tcp[0]));
+	if (conf->n_tcp > 0)
+		memcpy(now.tcp, conf->tcp, conf->n_tcp * sizeof(now.tcp[0]));
+	memcpy(now.udp, conf->udp, conf->n_udp * sizeof(now.udp[0]));
 	memcpy(now.name, conf->name, sizeof(now.name));
 	hw_addr_text(&conf->addr, now.address);
 	if (was && memcmp(was, &now, sizeof(now)) == 0)

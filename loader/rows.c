@@ -34,24 +34,32 @@ static void put_summary(struct json_object *o, const uint64_t count[HW_VERDICT_C
 	hw_put_count(o, "delivered", count[HW_V_pass_carried]);
 	hw_put_count(o, "asked", asked);
 	hw_put_count(o, "reset", count[HW_V_pass_nobody]);
+	hw_put_count(o, "udp_served", count[HW_V_pass_udp]);
 	hw_put_count(o, "dropped", dropped - asked);
+}
+
+static struct json_object *port_list(const __u16 *port, int n)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (int i = 0; i < n && i < HW_VIP_PORTS; i++)
+		json_object_array_add(list, json_object_new_int(port[i]));
+	return list;
 }
 
 static struct json_object *vip_row(const struct hw_snapshot *s, const struct hw_vip *vip)
 {
-	struct json_object *o, *tcp;
+	struct json_object *o;
 	uint64_t count[HW_VERDICT_COUNT];
 
 	if (!hw_snapshot_verdicts(s, vip->id, count))
 		return NULL;
 	o = json_object_new_object();
-	tcp = json_object_new_array();
-	for (uint32_t i = 0; i < vip->n_tcp && i < HW_VIP_PORTS; i++)
-		json_object_array_add(tcp, json_object_new_int(vip->tcp[i]));
 	hw_put_text(o, "name", vip->name);
 	hw_put_count(o, "id", vip->id);
 	hw_put_text(o, "address", vip->address);
-	json_object_object_add(o, "tcp", tcp);
+	json_object_object_add(o, "tcp", vip->n_tcp ? port_list(vip->tcp, vip->n_tcp) : NULL); /* null: every port */
+	json_object_object_add(o, "udp", port_list(vip->udp, (int)vip->n_udp));
 	hw_put_bool(o, "visible", !(vip->flags & HW_VIP_INVISIBLE));
 	put_summary(o, count);
 	json_object_object_add(o, "verdicts", hw_row_verdicts(count));

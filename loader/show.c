@@ -221,12 +221,12 @@ struct hw_table *hw_table_new(FILE *out, const struct hw_column *columns, size_t
 static char *ports(struct json_object *array)
 {
 	size_t n = json_object_array_length(array);
-	char *text = malloc(n * 8 + sizeof("all"));
+	char *text = malloc(n * 8 + sizeof("-"));
 	char *p = text;
 
 	if (!text)
 		return NULL;
-	strcpy(text, "all");
+	strcpy(text, "-");
 	for (size_t i = 0; i < n; i++)
 		p += sprintf(p, "%s%u", i ? " " : "", (uint16_t)json_object_get_int(json_object_array_get_idx(array, i)));
 	return text;
@@ -238,7 +238,7 @@ static char *cell(const struct hw_column *c, struct json_object *value)
 	char text[HW_CELL];
 
 	if (!value)
-		return strdup("-");
+		return strdup(c->format == HW_AS_PORTS ? "all" : "-");
 	switch (c->format) {
 	case HW_AS_PORTS:
 		return ports(value);

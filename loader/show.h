@@ -58,7 +58,7 @@ enum hw_format {
 	HW_AS_SHORT,   /* a count in few digits: hw_text_count */
 	HW_AS_SECONDS,
 	HW_AS_PERCENT, /* of a fraction */
-	HW_AS_PORTS,   /* an array of numbers, to the left; "all" if it is empty */
+	HW_AS_PORTS,   /* an array of numbers, to the left; "-" if it is empty, "all" if it is null */
 };
 
 struct hw_column {

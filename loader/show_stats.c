@@ -50,6 +50,7 @@ static const struct hw_column vip_columns[] = {
 	{ "asked", "ASKED", HW_AS_SHORT, 0 },
 	{ "reset", "RESET", HW_AS_SHORT, 0 },
 	{ "dropped", "DROPPED", HW_AS_SHORT, 0 },
+	{ "udp_served", "UDP", HW_AS_SHORT, 0 },
 };
 
 static const struct hw_column node_columns[] = {

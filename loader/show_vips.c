@@ -9,8 +9,10 @@ static const struct hw_column columns[] = {
 	{ "name", "VIP", HW_AS_NAME, 0 },
 	{ "address", "ADDRESS", HW_AS_TEXT, 0 },
 	{ "tcp", "TCP", HW_AS_PORTS, 18 },
+	{ "udp", "UDP", HW_AS_PORTS, 18 },
 	{ "visible", "SOCKETS SEEN", HW_AS_TEXT, 0 },
 	{ "packets", "PACKETS", HW_AS_COUNT, 0 },
+	{ "udp_served", "UDP SERVED", HW_AS_COUNT, 0 },
 };
 
 int hw_vips(const struct hw_options *opt)

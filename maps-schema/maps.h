@@ -15,7 +15,7 @@
 #include "verdicts.h"
 #include "wire.h"
 
-#define HW_SCHEMA     1    /* raise it when anything in this directory changes its layout */
+#define HW_SCHEMA     2    /* raise it when anything in this directory changes its layout */
 #define HW_NODE_IDS   1024 /* node ids are 1 to 1023 */
 #define HW_VIP_IDS    256  /* VIP ids are 1 to 255; row 0 counts what is not for a VIP */
 #define HW_VIP_PORTS  32
@@ -74,13 +74,16 @@ struct hw_key {
 };
 
 #define HW_VIP_INVISIBLE 0x1u /* its sockets cannot be seen here: unknown packets pass */
+#define HW_VIP_NO_TCP    (-1) /* n_tcp: no TCP port at all */
 
 /* hw_vips: hash by address */
 struct hw_vip {
 	__u32 id;                 /* 1 to HW_VIP_IDS - 1: its row in hw_verdicts, its number in hw_flows */
 	__u32 flags;              /* HW_VIP_... */
-	__u32 n_tcp;              /* 0: every TCP port */
+	__s32 n_tcp;              /* ports in tcp[]; 0: every TCP port; HW_VIP_NO_TCP: none */
+	__u32 n_udp;              /* ports in udp[], which are counted as served; 0: none */
 	__u16 tcp[HW_VIP_PORTS];
+	__u16 udp[HW_VIP_PORTS];
 	char  name[HW_NAME_LEN];
 	char  address[HW_ADDR_LEN];
 };
@@ -247,7 +250,7 @@ _Static_assert(sizeof(struct hw_key) == 40, "schema");
 _Static_assert(sizeof(struct hw_node) == 24 + 88 + 16 + 2 * 32 + 2 * 48 + 16, "schema");
 _Static_assert(sizeof(struct hw_config) == 112, "schema");
 _Static_assert(sizeof(struct hw_self) == 144, "schema");
-_Static_assert(sizeof(struct hw_vip) == 156, "schema");
+_Static_assert(sizeof(struct hw_vip) == 224, "schema");
 _Static_assert(sizeof(struct hw_node_stats) == 56, "schema");
 _Static_assert(sizeof(struct hw_node_view) == 96, "schema");
 _Static_assert(sizeof(struct hw_stray) == 72, "schema");

@@ -12,7 +12,8 @@
 #define HW_VERDICTS(V) \
 	/* not ours to judge */ \
 	V(pass_other,         XDP_PASS, "neither for a VIP nor for the endpoint's port 6081") \
-	V(pass_not_tcp,       XDP_PASS, "to a VIP, but not TCP: served where it lands") \
+	V(pass_not_tcp,       XDP_PASS, "to a VIP, but not TCP, nor UDP to a listed port: served where it lands") \
+	V(pass_udp,           XDP_PASS, "UDP to a VIP, on a port in its list: served where it lands") \
 	V(pass_port,          XDP_PASS, "TCP to a VIP, on a port that is not in its list") \
 	V(pass_fragment,      XDP_PASS, "a later fragment to a VIP: it has no ports to judge by") \
 	V(pass_malformed,     XDP_PASS, "to a VIP, with headers cut short or wrong: the stack discards it") \

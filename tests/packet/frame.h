@@ -37,6 +37,8 @@ struct frame {
 #define CLIENT6   "2001:db8:c::10"
 #define VIP4      "203.0.113.1"
 #define VIP6      "2001:db8:113::1"
+#define VIP_DNS4  "203.0.113.5"     /* TCP port 53, UDP ports 53 and 443, id 6 */
+#define VIP_DNS6  "2001:db8:113::5" /* the same, id 7 */
 #define NETWORK   0x0a1b2cu
 #define SELF      1
 #define PEER      2     /* the usual other node */
@@ -261,6 +263,48 @@ static inline void build_tcp(struct frame *f, const struct tcp *t)
 	if (t->keep)
 		f->len = t->keep;
 	f->b[t->at] ^= t->xor;
+}
+
+/* A client's datagram. */
+struct udp {
+	int family;              /* 4 */
+	const char *dst;         /* VIP_DNS4 or VIP_DNS6 */
+	uint16_t sport, dport;   /* 40000, 53 */
+	uint8_t ihl, ext;        /* as in struct tcp, and so are these: */
+	uint16_t frag, payload;
+	int len_more;
+	uint16_t keep, pad;
+	int udp_more;            /* the UDP length field: so much too large */
+	bool no_check;           /* checksum 0: none */
+};
+
+static inline void build_udp(struct frame *f, const struct udp *u)
+{
+	const bool six = u->family == 6;
+	const struct tcp ip = { .family = u->family, .dst = u->dst ? u->dst : six ? VIP_DNS6 : VIP_DNS4, .proto = 17,
+				.ihl = u->ihl, .ext = u->ext, .frag = u->frag, .len_more = u->len_more };
+	size_t len = 8 + u->payload, at;
+	unsigned sum;
+
+	f->len = 0;
+	put_eth(f, self_mac, wire_mac, ethertype_of(six ? 6 : 4));
+	if (six)
+		put_ip6(f, &ip, len);
+	else
+		put_ip4(f, &ip, len);
+	at = f->len;
+	put16(f, u->sport ? u->sport : 40000);
+	put16(f, u->dport ? u->dport : 53);
+	put16(f, len + u->udp_more);
+	put16(f, 0);
+	for (unsigned i = 0; i < u->payload; i++)
+		put8(f, 'a' + i % 23);
+	sum = 0xffff & ~sum_bytes(f->b + at, len, sum_pseudo(six ? 6 : 4, f->b + ETH + (six ? 8 : 12), 17, len));
+	if (!u->no_check)
+		set16(f->b + at + 6, sum ? sum : 0xffff);
+	put_zeros(f, u->pad);
+	if (u->keep)
+		f->len = u->keep;
 }
 
 /* A packet between nodes: all but what is behind the Geneve header. */

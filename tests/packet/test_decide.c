@@ -137,6 +137,13 @@ static const struct decide_row vip_rows[] = {
 	ROW("a full list: first", V4(.dst = VIP_FULL4, .dport = 1000), drop_asked),
 	ROW("a full list: last", V4(.dst = VIP_FULL4, .dport = 1031), drop_asked),
 	ROW("a full list: one more", V4(.dst = VIP_FULL4, .dport = 1032), pass_port),
+	ROW("no TCP port at all: 1", V4(.dst = VIP_UDP4, .dport = 1), pass_port),
+	ROW("no TCP port at all: a port of its UDP list", V4(.dst = VIP_UDP4, .dport = 2000), pass_port),
+	ROW("no TCP port at all: a SYN", V4(.dst = VIP_UDP4, .flags = SYN), pass_port),
+	ROW("no TCP port at all: port 0, which pads the list", V4(.dst = VIP_UDP4, .dport = 80, .at = 37, .xor = 80), pass_port),
+	ROW("no TCP port at all: IPv6", V6(.dst = VIP_UDP6), pass_port),
+	ROW("TCP to a port that is in both lists", V4(.dst = VIP_DNS4, .dport = 53), drop_asked),
+	ROW("TCP to a port that is in the UDP list only", V4(.dst = VIP_DNS4, .dport = 443), pass_port),
 	ROW("port 0, which pads a list that is not full", V4(.dst = VIP_PORTS4, .dport = 80, .at = 37, .xor = 80), pass_port),
 
 	/* new connections */

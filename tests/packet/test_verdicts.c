@@ -71,6 +71,7 @@ static bool build_for(enum hw_verdict v, const struct setting *s, struct frame *
 	switch (v) {
 	case HW_V_pass_other: tcp_of(f, (struct tcp){ .dst = "203.0.113.99" }); break;
 	case HW_V_pass_not_tcp: tcp_of(f, (struct tcp){ .proto = 17 }); break;
+	case HW_V_pass_udp: build_udp(f, &(struct udp){ 0 }); break;
 	case HW_V_pass_port: tcp_of(f, (struct tcp){ .dst = VIP_PORTS4, .dport = 81 }); break;
 	case HW_V_pass_fragment: tcp_of(f, (struct tcp){ .frag = 1 }); break;
 	case HW_V_pass_malformed: tcp_of(f, (struct tcp){ .doff = 4 }); break;

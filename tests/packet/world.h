@@ -29,6 +29,8 @@
 #define VIP_PORTS4 "203.0.113.2" /* TCP ports 80 and 443 only, id 3 */
 #define VIP_DARK4  "203.0.113.3" /* invisible, id 4 */
 #define VIP_FULL4  "203.0.113.4" /* as many ports as can be, 1000 to 1031, id 5 */
+#define VIP_UDP4   "203.0.113.6" /* no TCP; as many UDP ports as can be, 2000 to 2031, id 8 */
+#define VIP_UDP6   "2001:db8:113::6" /* the same, id 9 */
 #define MTU        1500
 #define SECOND     1000000000ull
 
@@ -183,16 +185,39 @@ static inline void our_put(const char *address, uint32_t node)
 	map_put(w.skel->maps.hw_ours, &key, &node);
 }
 
-static inline void vip_put(const char *address, unsigned id, unsigned flags, unsigned n, const uint16_t *ports)
+static inline void vip_row_put(const char *address, struct hw_vip vip)
 {
-	struct hw_vip vip = { .id = id, .flags = flags, .n_tcp = n };
 	struct hw_addr key = addr_of(address);
 
-	if (n)
-		memcpy(vip.tcp, ports, n * sizeof(*ports));
 	snprintf(vip.address, sizeof(vip.address), "%s", address);
 	map_put(w.skel->maps.hw_vips, &key, &vip);
 	our_put(address, 0);
+}
+
+static inline void vip_put(const char *address, unsigned id, unsigned flags, unsigned n, const uint16_t *ports)
+{
+	struct hw_vip vip = { .id = id, .flags = flags, .n_tcp = n };
+
+	if (n)
+		memcpy(vip.tcp, ports, n * sizeof(*ports));
+	vip_row_put(address, vip);
+}
+
+static inline void vips_with_udp(void)
+{
+	struct hw_vip dns = { .n_tcp = 1, .tcp = { 53 }, .n_udp = 2, .udp = { 53, 443 } };
+	struct hw_vip full = { .n_tcp = HW_VIP_NO_TCP, .n_udp = HW_VIP_PORTS };
+
+	for (int i = 0; i < HW_VIP_PORTS; i++)
+		full.udp[i] = 2000 + i;
+	dns.id = 6;
+	vip_row_put(VIP_DNS4, dns);
+	dns.id = 7;
+	vip_row_put(VIP_DNS6, dns);
+	full.id = 8;
+	vip_row_put(VIP_UDP4, full);
+	full.id = 9;
+	vip_row_put(VIP_UDP6, full);
 }
 
 /* The entry of a node, with all that is constant for packets to it, as maps.h demands of the agent. */
@@ -300,6 +325,7 @@ static inline void world_open(void)
 	vip_put(VIP_PORTS4, 3, 0, 2, web);
 	vip_put(VIP_DARK4, 4, HW_VIP_INVISIBLE, 0, NULL);
 	vip_put(VIP_FULL4, 5, 0, HW_VIP_PORTS, many);
+	vips_with_udp();
 	world_reset();
 	counters_read(w.counters);
 }

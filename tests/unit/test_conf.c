@@ -22,6 +22,7 @@
 #define NODES  "nodes:\n" NODE_A                                             /* 8, 9 */
 #define GOOD   TOP VIPS NODES                                                /* an addition begins on line 10 */
 #define PORTS(list) TOP VIPS "  tcp: " list "\n" NODES                       /* on line 8 */
+#define UDP(list) TOP VIPS "  udp: " list "\n" NODES                         /* on line 8 */
 #define NAME31 "abcdefghijklmnopqrstuvwxyz01234"
 
 static const char key_line[] = "1 000102030405060708090a0b0c0d0e0f\n";
@@ -131,7 +132,6 @@ static const struct row {
 	{ "a null item", PORTS("[80, ~]"), "8:13", "item without a value" },
 	{ "an empty list", NODE NET KEYS "interfaces: []\n" VIPS NODES, "4:13", "name at least one" },
 	{ "no VIPs", TOP "vips: []\n" NODES, "5:7", "vips: empty list" },
-	{ "no port", PORTS("[]"), "8:8", "leave the key out" },
 	/* numbers */
 	{ "network: too large", NODE "network: 16777216\n" KEYS IFS VIPS NODES, "2:10", "0 to 16777215" },
 	{ "network: negative", NODE "network: -1\n" KEYS IFS VIPS NODES, "2:10", "whole number" },
@@ -151,6 +151,17 @@ static const struct row {
 	{ "port twice", PORTS("[80, 443, 80]"), "8:18", "already on line 8" },
 	{ "33 ports", PORTS("[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,"
 			    "33]"), "8:96", "at most 32" },
+	{ "UDP port 0", UDP("[0]"), "8:9", "vips.web.udp: 0 is out of range: 1 to 65535" },
+	{ "UDP port 65536", UDP("[53, 65536]"), "8:13", "65536 is out of range" },
+	{ "UDP port by name", UDP("[domain]"), "8:9", "\"domain\" is not a whole number" },
+	{ "UDP port twice", UDP("[53, 443, 53]"), "8:18", "vips.web.udp: 53 is already on line 8" },
+	{ "33 UDP ports", UDP("[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,"
+			      "33]"), "8:96", "vips.web.udp: too many: at most 32" },
+	{ "UDP without a list", UDP("53"), "8:8", "write [...] around it" },
+	{ "UDP without a value", UDP(""), "8:7", "has no value" },
+	{ "TCP without a value", PORTS("~"), "8:8", "has no value" },
+	{ "a slip in udp", TOP VIPS "  upd: [53]\n" NODES, "8:3", "did you mean udp?" },
+	{ "udp at the top level", GOOD "udp: [53]\n", "10:1", "belongs under vips" },
 	{ "no flows", GOOD "limits: {flows: 0}\n", "10:17", "limits.flows: 0 is out of range: 1 to 16777216" },
 	{ "too many flows", GOOD "limits: {flows: 16777217}\n", "10:17", "1 to 16777216" },
 	{ "no asks", GOOD "limits: {asks: 0}\n", "10:16", "1 to 10000000" },
@@ -320,6 +331,7 @@ Test(conf, minimal)
 	cr_assert(hw_addr_parse("203.0.113.1", &addr));
 	cr_expect(hw_addr_equal(&conf->vips[0].addr, &addr));
 	cr_expect_eq(conf->vips[0].n_tcp, 0);
+	cr_expect_eq(conf->vips[0].n_udp, 0);
 	cr_assert_eq(conf->n_nodes, 1);
 	cr_expect_eq(conf->limits.flows, 1048576);
 	cr_expect_eq(conf->limits.asks, 20000);
@@ -332,6 +344,44 @@ Test(conf, minimal)
 	hw_conf_free(conf);
 	free(path);
 	free(said);
+}
+
+/* Which ports are watched and which are counted; the same port may be both. */
+Test(conf, ports)
+{
+	static const struct {
+		const char *name, *text;
+		int n_tcp, first_tcp;
+		unsigned n_udp, last_udp;
+	} rows[] = {
+		{ "neither", GOOD, 0, 0, 0, 0 },
+		{ "no TCP at all", PORTS("[]"), HW_VIP_NO_TCP, 0, 0, 0 },
+		{ "no TCP, as a block", TOP VIPS "  tcp:\n    []\n" NODES, HW_VIP_NO_TCP, 0, 0, 0 },
+		{ "no UDP, said aloud", UDP("[]"), 0, 0, 0, 0 },
+		{ "every TCP port, some UDP", UDP("[1, 65535]"), 0, 0, 2, 65535 },
+		{ "UDP only", PORTS("[]\n  udp: [53]"), HW_VIP_NO_TCP, 0, 1, 53 },
+		{ "the same port", PORTS("[53]\n  udp: [53]"), 1, 53, 1, 53 },
+		{ "neither, said aloud", PORTS("[]\n  udp: []"), HW_VIP_NO_TCP, 0, 0, 0 },
+		{ "32 UDP ports", UDP("[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,"
+				      "4242]"), 0, 0, 32, 4242 },
+	};
+
+	scratch_write("keys", key_line, strlen(key_line), 0600);
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		char *said;
+		struct hw_conf *conf = read_conf(rows[i].text, strlen(rows[i].text), NULL, &said);
+		const struct hw_conf_vip *vip;
+
+		cr_assert_not_null(conf, "%s: %s", rows[i].name, said);
+		vip = &conf->vips[0];
+		cr_expect(vip->n_tcp == rows[i].n_tcp && vip->tcp[0] == rows[i].first_tcp, "%s: TCP %d", rows[i].name,
+			  vip->n_tcp);
+		cr_expect_eq(vip->n_udp, rows[i].n_udp, "%s: UDP %u", rows[i].name, vip->n_udp);
+		if (rows[i].n_udp)
+			cr_expect_eq(vip->udp[rows[i].n_udp - 1], rows[i].last_udp, "%s", rows[i].name);
+		hw_conf_free(conf);
+		free(said);
+	}
 }
 
 Test(conf, full)

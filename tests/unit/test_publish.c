@@ -313,6 +313,36 @@ Test(publish, vips_keep_their_ids_and_take_their_flows_with_them)
 		cr_expect_eq(sum[i], 0);
 }
 
+/* Port lists as they stand in the map, in place of older ones; what is not listed is zero. */
+Test(publish, ports_of_vips)
+{
+	struct hw_conf_vip dns = { .name = "dns", .addr = { { [10] = 0xff, 0xff, 203, 0, 113, 1 } } };
+	struct hw_conf conf = conf_of(&dns, 1);
+	struct hw_pins p = maps();
+	struct hw_vip got;
+
+	dns.n_tcp = dns.n_udp = HW_VIP_PORTS;
+	for (int i = 0; i < HW_VIP_PORTS; i++) {
+		dns.tcp[i] = 1000 + i;
+		dns.udp[i] = 2000 + i;
+	}
+	cr_assert(hw_publish_config(&p, &conf));
+	got = vip_in(&p, &dns);
+	cr_expect(got.n_tcp == HW_VIP_PORTS && got.n_udp == HW_VIP_PORTS);
+	cr_expect_arr_eq(got.tcp, dns.tcp, sizeof(got.tcp));
+	cr_expect_arr_eq(got.udp, dns.udp, sizeof(got.udp));
+
+	dns = (struct hw_conf_vip){ .name = "dns", .addr = dns.addr, .n_tcp = HW_VIP_NO_TCP, .n_udp = 2, .udp = { 53, 443 } };
+	cr_assert(hw_publish_config(&p, &conf));
+	got = vip_in(&p, &dns);
+	cr_expect(got.id == 1 && got.n_tcp == HW_VIP_NO_TCP && got.n_udp == 2 && got.udp[0] == 53 && got.udp[1] == 443);
+	for (int i = 0; i < HW_VIP_PORTS; i++)
+		cr_expect(!got.tcp[i] && (i < 2 || !got.udp[i]), "left over at %d", i);
+
+	dns.n_udp = HW_VIP_PORTS + 1;
+	cr_expect(!hw_publish_config(&p, &conf), "more than there is room for");
+}
+
 Test(publish, nodes_come_and_go)
 {
 	const struct hw_hop hop = { .usable = true, .ifindex = 1 /* lo: there in every namespace */, .mtu = 1500,

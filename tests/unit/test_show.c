@@ -148,7 +148,7 @@ Test(show, table)
 	add(t, "{\"name\":\"a-long-name\",\"n\":{\"packets\":12},\"tcp\":[80,443,53],\"up\":true}");
 	add(t, "{\"name\":\"b\",\"n\":{\"packets\":123456789},\"tcp\":[],\"up\":false}");
 	hw_table_print(t);
-	add(t, "{\"name\":\"c\",\"up\":null}");
+	add(t, "{\"name\":\"c\",\"tcp\":null,\"up\":null}");
 	hw_table_print(t);
 	hw_table_print(t);
 	hw_table_free(t);
@@ -156,8 +156,8 @@ Test(show, table)
 	cr_expect_str_eq(out, "NAME          PACKETS TCP    UP\n"
 			      "a-long-name        12 80 443 yes\n"
 			      "                      53     \n"
-			      "b           123456789 all    no\n"
-			      "c                   - -      -\n");
+			      "b           123456789 -      no\n"
+			      "c                   - all    -\n");
 	free(out);
 }
 
