@@ -245,8 +245,10 @@ write_config() {
 			vips:
 			  - name: web
 			    address: $vip4
+			    udp: [53]
 			  - name: web6
 			    address: $vip6
+			    udp: [53]
 			nodes:
 		EOF
 		for p in $pops; do
