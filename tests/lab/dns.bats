@@ -30,6 +30,7 @@ write_knot() {
 		    journal-content: none
 	EOF
 	{
+		# shellcheck disable=SC2016
 		printf '$ORIGIN dns.test.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n'
 		printf 'ns A %s\nns AAAA %s\npop TXT "%s"\nbig TXT' $vip4 $vip6 "$1"
 		for i in {10..29}; do printf ' "%s%0248d"' "$i" 0; done
@@ -49,7 +50,11 @@ name_servers() {
 }
 
 # ask VIP ARG...: what a client is told
-ask() { client kdig +short +timeout=1 +retry=0 "@$@"; }
+ask() {
+	local vip=$1
+	shift
+	client kdig +short +timeout=1 +retry=0 "@$vip" "$@"
+}
 
 # KIND_answered_by POP: by it and no other, of both families
 answered_by() {
