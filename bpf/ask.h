@@ -109,11 +109,13 @@ inline_fn __u64 wake_flags(void)
 /*
  * Copies `len` bytes of the frame from `from` on behind the record's head. Less
  * than an IP header is never to be copied; saying so with "less than" is what
- * tells the verifier of 6.1 that len is not zero. The barrier keeps clang from
- * making one comparison of the two.
+ * tells the verifier of 6.1 that len is not zero. The first barrier keeps clang
+ * (14) from leaving the comparison out, which it can prove and the verifier
+ * cannot; the second from making one comparison of the two.
  */
 inline_fn bool stray_copy(struct xdp_md *ctx, __u32 from, void *to, __u32 len, const __u32 room)
 {
+	asm volatile("" : "+r"(len));
 	if (len < sizeof(struct iphdr))
 		return false;
 	asm volatile("" : "+r"(len));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * One packet, and what is known of it so far. The parser reads as far as it is
- * asked to: IP first, for every packet on the NIC; TCP or UDP only for a VIP. It reads
- * the linear part of the frame; what a driver keeps in fragments is payload.
+ * asked to: IP first, for every packet on the NIC; TCP or UDP only for a VIP. It
+ * reads the linear part of the frame; what a driver keeps in fragments is payload.
  */
 #pragma once
 

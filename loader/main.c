@@ -54,10 +54,9 @@ static const struct hw_verb verbs[] = {
 	  "\n"
 	  "VIPs: NEW connections; MINE, to sockets of this node; CARRIED to their home;\n"
 	  "DELIVERED, carried here by others; ASKED, handed to the agent; RESET, nobody's;\n"
-	  "DROPPED, all other drops; UDP, served here on the ports of its `udp` list. Nodes:\n"
+	  "DROPPED, all other drops; UDP, served here, on ports in its list. Nodes:\n"
 	  "packets carried TO and FROM it; RETURNED, it sent them and they were not ours;\n"
-	  "CAME BACK, we sent them and they were not its; ASKED BY, flows that it asked\n"
-	  "about.\n",
+	  "CAME BACK, we sent them and they were not its; ASKED BY, flows asked about.\n",
 	  "pj", hw_stats },
 	{ "flows", "[-p PIN] [-j]",
 	  "the strays whose home is known",
@@ -74,10 +73,10 @@ static const struct hw_verb verbs[] = {
 	  "pj", hw_nodes },
 	{ "vips", "[-p PIN] [-j]",
 	  "the addresses that are watched",
-	  "Lists the VIPs: address, TCP ports (watched) and UDP ports (counted), whether this\n"
-	  "node can see their TCP sockets, packets in all, and UDP packets served on the\n"
-	  "listed ports. If it cannot see the sockets, unknown packets to the VIP go to the\n"
-	  "local stack. In JSON, \"tcp\" null is every port, [] none.\n",
+	  "Lists the VIPs: address, the TCP ports that are watched and the UDP ports that\n"
+	  "are counted, whether this node can see the TCP sockets, all packets, and those\n"
+	  "of UDP to the listed ports. If it cannot see the sockets, unknown packets to the\n"
+	  "VIP go to the local stack. In JSON \"tcp\" is null for every port, [] for none.\n",
 	  "pj", hw_vips },
 	{ "check", "[-c FILE] [--node NAME]",
 	  "check a config",
