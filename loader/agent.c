@@ -361,6 +361,22 @@ static bool watch_socket(struct hw_agent_state *a, int fd)
 	return sd_event_add_io(a->event, &a->socket_source, fd, EPOLLIN, on_socket, a) >= 0;
 }
 
+/* Can this config take the place of the one in force? Leaves a socket for its endpoint in *fd, if that is another. */
+static bool acceptable(const struct hw_agent_state *a, const struct hw_conf *fresh, int *fd)
+{
+	if (!fresh)
+		return false;
+	if (fresh->self->id != a->conf->self->id) {
+		hw_err("%s: this node's id is now %u, and was %u; restart the agent to change it", a->opt->conf,
+		       fresh->self->id, a->conf->self->id);
+		return false;
+	}
+	if (hw_addr_equal(&fresh->self->endpoint, &a->conf->self->endpoint))
+		return true;
+	*fd = hw_channel_open(&fresh->self->endpoint);
+	return *fd >= 0;
+}
+
 /* A bad file changes nothing. */
 static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void *ctx)
 {
@@ -370,25 +386,21 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void
 	struct hw_peers_timers timers;
 	int fd = -1;
 
-	sd_notify(0, "RELOADING=1");
-	if (fresh && !hw_addr_equal(&fresh->self->endpoint, &old->self->endpoint))
-		fd = hw_channel_open(&fresh->self->endpoint);
-	if (!fresh || (fd < 0 && !hw_addr_equal(&fresh->self->endpoint, &old->self->endpoint))) {
+	if (!acceptable(a, fresh, &fd)) {
 		hw_err("%s: not taken; the old config stays in force", a->opt->conf);
 		hw_conf_free(fresh);
-	} else {
-		a->conf = fresh;
-		limits = asker_limits(fresh);
-		timers = peers_timers(fresh);
-		hw_asker_set_limits(a->asker, &limits);
-		hw_peers_set_timers(a->peers, &timers);
-		if (fd >= 0)
-			watch_socket(a, fd);
-		if (adopt(a))
-			hw_note("%s: read again", a->opt->conf);
-		hw_conf_free(old);
+		return 0;
 	}
-	sd_notify(0, "READY=1");
+	a->conf = fresh;
+	limits = asker_limits(fresh);
+	timers = peers_timers(fresh);
+	hw_asker_set_limits(a->asker, &limits);
+	hw_peers_set_timers(a->peers, &timers);
+	if (fd >= 0)
+		watch_socket(a, fd);
+	if (adopt(a))
+		hw_note("%s: read again", a->opt->conf);
+	hw_conf_free(old);
 	run_due(a);
 	return 0;
 }
@@ -510,6 +522,8 @@ static void stop(struct hw_agent_state *a)
 	sd_event_source_unref(a->timer);
 	sd_event_unref(a->event);
 	hw_close(&a->socket);
+	hw_close(&a->raw[0]);
+	hw_close(&a->raw[1]);
 	hw_close(&a->ingress);
 	hw_close(&a->lock);
 	hw_pins_close(&a->pins);
@@ -524,7 +538,7 @@ int hw_agent(const struct hw_options *opt)
 	if (!a)
 		return HW_SYSTEM;
 	a->opt = opt;
-	a->socket = a->ingress = a->lock = -1;
+	a->socket = a->ingress = a->lock = a->raw[0] = a->raw[1] = -1;
 	a->conf = hw_conf_read(opt->conf, opt->node, stderr);
 	if (!a->conf) {
 		ret = HW_USAGE;

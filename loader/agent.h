@@ -13,6 +13,8 @@
  */
 #pragma once
 
+#include <net/ethernet.h>
+
 #include "asker.h"
 #include "blind.h"
 #include "conf.h"
@@ -56,6 +58,9 @@ struct hw_agent_state {
 	uint64_t upkeep_at;
 
 	struct hw_config config;       /* as in hw_config: replay mark, key generation */
+	uint32_t nic;                  /* ifindex of one of our NICs, for frames that came in by none; 0: none */
+	uint8_t nic_mac[ETH_ALEN];
+	int raw[2];                    /* raw sockets, IPv4 and IPv6, opened when first needed */
 	uint32_t hop_mtu[HW_NODE_IDS]; /* what the route to a node allows; 0: no way */
 	struct hw_addr vip[HW_VIP_IDS]; /* by id, as in hw_vips; zero: none */
 	uint64_t mine[HW_VIP_IDS];     /* what was at home by its VIP, when that was last summed up */

@@ -12,17 +12,13 @@
  */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
-#include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "agent.h"
-#include "attach.h"
 
 /* The numbers of a flow seen here so shortly before its home was last heard may be true, or may not. */
 #define AMBIGUOUS_NS (2 * HW_SECOND)
@@ -88,54 +84,37 @@ static size_t make_ack(uint8_t *at, const struct end *src, const struct end *dst
 	return ip_len + sizeof(th);
 }
 
-/* Our first NIC that is there, and its address: the ACK pretends to come in by it. 0: none. */
-static uint32_t some_nic(const struct hw_agent_state *a, uint8_t mac[ETH_ALEN])
-{
-	struct hw_attachment nic[16];
-	int n = hw_attach_list(a->pins.path, nic, 16);
-	hw_autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq ifr = {};
-
-	for (int i = 0; i < n; i++) {
-		if (!nic[i].ifindex)
-			continue;
-		memcpy(ifr.ifr_name, nic[i].device, sizeof(ifr.ifr_name));
-		if (ioctl(fd, SIOCGIFHWADDR, &ifr))
-			continue;
-		memcpy(mac, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
-		return nic[i].ifindex;
-	}
-	return 0;
-}
-
 static void ack_to_stack(struct hw_agent_state *a, const struct end *client, const struct end *vip,
 			 const struct hw_flow *flow)
 {
 	uint8_t frame[sizeof(struct ethhdr) + 60] = {};
 	struct ethhdr *eth = (void *)frame;
-	uint32_t ifindex = some_nic(a, eth->h_dest);
 	size_t len;
 
-	if (!ifindex)
+	if (!a->nic)
 		return;
+	memcpy(eth->h_dest, a->nic_mac, ETH_ALEN);
 	eth->h_source[0] = 0x02; /* locally administered: nobody's */
 	eth->h_proto = htons(hw_addr_is4(&vip->addr) ? ETH_P_IP : ETH_P_IPV6);
 	len = make_ack(frame + sizeof(*eth), client, vip, flow->seq, flow->ack);
-	hw_replay_frame(a, ifindex, frame, sizeof(*eth) + len, HW_REPLAY_DELIVER);
+	hw_replay_frame(a, a->nic, frame, sizeof(*eth) + len, HW_REPLAY_DELIVER);
 }
 
 /* seq: one before what the client expects, which obliges it to answer. */
-static void probe_to_client(const struct end *client, const struct end *vip, const struct hw_flow *flow)
+static void probe_to_client(struct hw_agent_state *a, const struct end *client, const struct end *vip,
+			    const struct hw_flow *flow)
 {
-	int family = hw_addr_is4(&vip->addr) ? AF_INET : AF_INET6;
-	hw_autoclose int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+	bool v4 = hw_addr_is4(&vip->addr);
+	int *fd = &a->raw[v4 ? 0 : 1];
 	struct sockaddr_storage to;
 	socklen_t to_len = hw_addr_sockaddr(&client->addr, 0, &to);
 	uint8_t packet[60];
 	size_t len = make_ack(packet, vip, client, flow->ack - 1, flow->seq);
 
-	if (fd >= 0)
-		sendto(fd, packet, len, 0, (struct sockaddr *)&to, to_len);
+	if (*fd < 0)
+		*fd = socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+	if (*fd >= 0)
+		sendto(*fd, packet, len, 0, (struct sockaddr *)&to, to_len);
 }
 
 void hw_farewell(struct hw_agent_state *a, const struct hw_flow_key *key, const struct hw_flow *flow,
@@ -150,5 +129,5 @@ void hw_farewell(struct hw_agent_state *a, const struct hw_flow_key *key, const 
 	if (flow->seen_ns + AMBIGUOUS_NS >= home_heard)
 		ack_to_stack(a, &client, &vip, flow);
 	if (flow->seen_ns < home_heard)
-		probe_to_client(&client, &vip, flow);
+		probe_to_client(a, &client, &vip, flow);
 }

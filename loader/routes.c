@@ -6,6 +6,9 @@
  * is there again the program is put back.
  */
 #include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <bpf/bpf.h>
 
@@ -30,8 +33,27 @@ static void refresh(struct hw_agent_state *a, const struct hw_conf_node *node)
 	hw_publish_node(&a->pins, a->conf, node, &hop, learned.path_mtu);
 }
 
+/* One of our NICs that is there, and its address. */
+static void find_nic(struct hw_agent_state *a)
+{
+	struct hw_attachment nic[16];
+	int n = hw_attach_list(a->pins.path, nic, 16);
+	hw_autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {};
+
+	a->nic = 0;
+	for (int i = 0; i < n && !a->nic; i++) {
+		memcpy(ifr.ifr_name, nic[i].device, sizeof(ifr.ifr_name));
+		if (!nic[i].ifindex || ioctl(fd, SIOCGIFHWADDR, &ifr))
+			continue;
+		memcpy(a->nic_mac, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
+		a->nic = nic[i].ifindex;
+	}
+}
+
 void hw_routes_refresh(struct hw_agent_state *a)
 {
+	find_nic(a);
 	for (size_t i = 0; i < a->conf->n_nodes; i++)
 		refresh(a, &a->conf->nodes[i]);
 }
