@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 
 #include "agent.h"
+#include "checksum.h"
 
 /* The numbers of a flow seen here so shortly before its home was last heard may be true, or may not. */
 #define AMBIGUOUS_NS (2 * HW_SECOND)
@@ -27,25 +28,6 @@ struct end {
 	struct hw_addr addr;
 	uint16_t port; /* host order */
 };
-
-static uint16_t fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
-static uint32_t sum_words(const void *data, size_t len)
-{
-	uint32_t sum = 0;
-	uint16_t word;
-
-	for (size_t i = 0; i + 1 < len; i += 2) {
-		memcpy(&word, (const uint8_t *)data + i, 2);
-		sum += word;
-	}
-	return sum;
-}
 
 /* The IP header of a TCP segment without options or payload. Returns its length. */
 static size_t ip_header(void *at, const struct hw_addr *src, const struct hw_addr *dst)
@@ -57,7 +39,7 @@ static size_t ip_header(void *at, const struct hw_addr *src, const struct hw_add
 	if (hw_addr_is4(dst)) {
 		memcpy(&ip.saddr, src->b + 12, 4);
 		memcpy(&ip.daddr, dst->b + 12, 4);
-		ip.check = ~fold(sum_words(&ip, sizeof(ip)));
+		ip.check = ~hw_sum_fold(hw_sum_words(&ip, sizeof(ip), 0));
 		memcpy(at, &ip, sizeof(ip));
 		return sizeof(ip);
 	}
@@ -77,9 +59,9 @@ static size_t make_ack(uint8_t *at, const struct end *src, const struct end *dst
 	uint32_t sum;
 
 	/* the mapped prefix of IPv4 addresses, twice 0xffff, is zero in a ones' complement sum */
-	sum = sum_words(src->addr.b, 16) + sum_words(dst->addr.b, 16) + htons(IPPROTO_TCP) + htons(sizeof(th)) +
-	      sum_words(&th, sizeof(th));
-	th.check = ~fold(sum);
+	sum = hw_sum_words(src->addr.b, 16, htons(IPPROTO_TCP) + htons(sizeof(th)));
+	sum = hw_sum_words(dst->addr.b, 16, sum);
+	th.check = ~hw_sum_fold(hw_sum_words(&th, sizeof(th), sum));
 	memcpy(at + ip_len, &th, sizeof(th));
 	return ip_len + sizeof(th);
 }
@@ -122,7 +104,7 @@ void hw_farewell(struct hw_agent_state *a, const struct hw_flow_key *key, const 
 {
 	struct end client = { .port = key->client_port }, vip = { .port = key->vip_port };
 
-	if (key->vip >= HW_VIP_IDS)
+	if (!hw_upkeep_has_vip(a, key->vip))
 		return;
 	vip.addr = a->vip[key->vip];
 	memcpy(client.addr.b, key->client, sizeof(client.addr.b));

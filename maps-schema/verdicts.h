@@ -14,7 +14,7 @@
 	V(pass_other,         XDP_PASS, "neither for a VIP nor for the endpoint's port 6081") \
 	V(pass_not_tcp,       XDP_PASS, "to a VIP, but not TCP: served where it lands") \
 	V(pass_port,          XDP_PASS, "TCP to a VIP, on a port that is not in its list") \
-	V(pass_fragment,      XDP_PASS, "a later fragment to a VIP: it has no ports to judge by") \
+	V(pass_fragment,      XDP_PASS, "a fragment to a VIP: served where it lands") \
 	V(pass_malformed,     XDP_PASS, "to a VIP, with headers cut short or wrong: the stack discards it") \
 	/* steps 1 and 2: at home */ \
 	V(pass_new,           XDP_PASS, "a SYN: a new connection is opened where it lands") \
