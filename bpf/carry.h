@@ -114,7 +114,8 @@ inline_fn bool encapsulate(struct xdp_md *ctx, const struct packet *p, const str
 
 /*
  * The flow's tag, made again if the signing key changed since: so a key roll
- * stalls nothing. Two CPUs that meet here write the same values.
+ * stalls nothing. Two CPUs that meet here write the same values; the tag is
+ * written before the generation and read after it, so it is never older.
  */
 inline_fn bool flow_tag(const struct packet *p, const struct hw_config *cfg, struct hw_flow *flow,
 			struct outer *o)
@@ -124,9 +125,10 @@ inline_fn bool flow_tag(const struct packet *p, const struct hw_config *cfg, str
 
 	o->port = flow->outer_port;
 	o->key_id = cfg->sign_key;
-	o->tag = READ_ONCE(flow->tag);
-	if (likely(READ_ONCE(flow->key_gen) == gen))
+	if (likely(READ_ONCE(flow->key_gen) == gen)) {
+		o->tag = READ_ONCE(flow->tag);
 		return true;
+	}
 	key = row(&hw_keys, o->key_id);
 	if (!key)
 		return false;

@@ -280,8 +280,12 @@ inline_fn enum hw_verdict tunnel_data(struct xdp_md *ctx, const struct hw_config
 		return HW_V_drop_tun_inner;
 	if (t->kind == HW_KIND_RETURN)
 		return take_back(ctx, cfg, t, in);
-	if (hw_grade(ctx, &in->q) != HW_GRADE_MINE)
-		return return_to_sender(ctx, cfg, t, in);
+	if (hw_grade(ctx, &in->q) != HW_GRADE_MINE) {
+		/* right behind the answer to a SYN cookie, in one batch with it: the stack has made no socket yet */
+		flow_key(in);
+		if (!cookie_follows(in, bpf_ktime_get_coarse_ns()))
+			return return_to_sender(ctx, cfg, t, in);
+	}
 	if (in->q.by_cookie)
 		cookie_remember(in);
 	return deliver(ctx, t, in);

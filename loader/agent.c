@@ -31,6 +31,7 @@
 
 #define POLL_NS    (500 * 1000ULL)            /* while packets come, the ring is read so often */
 #define POLL_LAST  (20 * HW_MILLISECOND)      /* and for so long after the last */
+#define DROWSY_NS  HW_MILLISECOND             /* longer than XDP takes to write a record */
 #define RING_BATCH 512                        /* records a turn, so that the loop stays responsive */
 #define STALE_NS   (500 * HW_MILLISECOND)     /* older records were left by an agent that died */
 #define SETTLE_NS  (10 * HW_MILLISECOND)      /* routes change in bursts: resolve once after one */
@@ -136,62 +137,45 @@ static void op_ping(void *ctx, uint16_t node, uint64_t nonce, uint16_t size)
 	hw_channel_ping(ctx, node, nonce, size);
 }
 
-static const char *node_name(const struct hw_agent_state *a, uint16_t id)
-{
-	for (size_t i = 0; i < a->conf->n_nodes; i++)
-		if (a->conf->nodes[i].id == id)
-			return a->conf->nodes[i].name;
-	return "?";
-}
-
 static void op_changed(void *ctx, uint16_t node, enum hw_node_state from, enum hw_node_state to, uint32_t path_mtu)
 {
 	static const char *const text[] = { "not known yet", "this node", "up",
 					    "lost: not heard from here, others may hear it",
 					    "dead: its flows are reset" };
 	struct hw_agent_state *a = ctx;
+	const struct hw_conf_node *conf = hw_conf_node(a->conf, node);
+	const char *name = conf ? conf->name : "?";
 
 	if (from != to)
-		hw_note("node %s: %s", node_name(a, node), text[to]);
+		hw_note("node %s: %s", name, text[to]);
 	else if (to == HW_NODE_UP)
-		hw_note("node %s: path MTU %u", node_name(a, node), path_mtu);
-	if (from != to && to == HW_NODE_DEAD) {
-		hw_upkeep_node_died(a);
-		a->upkeep_at = 0;
-	}
+		hw_note("node %s: path MTU %u", name, path_mtu);
+	if (from != to && to == HW_NODE_DEAD)
+		hw_upkeep_walk_now(a);
 	if (from == to)
 		a->routes_at = 0;
 }
 
 /* The ring of strays. */
 
-static void look_first(struct hw_agent_state *a, const struct hw_stray *s, struct hw_ask_flow *flow)
-{
-	*flow = (struct hw_ask_flow){ .client_port = htobe16(s->key.client_port), .vip_port = htobe16(s->key.vip_port),
-				      .seq = htobe32(s->seq), .ack = htobe32(s->ack), .tcp_flags = s->tcp_flags };
-	memcpy(flow->client, s->key.client, sizeof(flow->client));
-	memcpy(flow->vip, s->vip, sizeof(flow->vip));
-	if (!hw_look_grade(a->look, flow, 1))
-		flow->grade = HW_GRADE_NONE;
-}
-
 static int on_stray(void *ctx, void *data, size_t size)
 {
 	struct hw_agent_state *a = ctx;
 	const struct hw_stray *s = data;
-	uint64_t now = hw_now();
 	struct hw_ask_flow flow;
+	uint64_t now = hw_now();
 
 	a->view.records++;
 	if (size < sizeof(*s) || s->at_ns + STALE_NS < now) {
 		a->view.records_stale++;
-		return 0;
+	} else {
+		flow = hw_asker_question(s);
+		hw_look_grade(a->look, &flow, 1);
+		if (flow.grade == HW_GRADE_MINE && s->held == s->len)
+			hw_replay_frame(a, s->ifindex, s->frame, s->held, HW_REPLAY_CARRY);
+		else
+			hw_asker_stray(a->asker, s, now);
 	}
-	look_first(a, s, &flow);
-	if (flow.grade == HW_GRADE_MINE && s->held == s->len)
-		hw_replay_frame(a, s->ifindex, s->frame, s->held, HW_REPLAY_CARRY);
-	else
-		hw_asker_stray(a->asker, s, now);
 	return a->view.records % RING_BATCH ? 0 : -EAGAIN; /* back to the event loop */
 }
 
@@ -203,17 +187,22 @@ static void read_ring(struct hw_agent_state *a, uint64_t now)
 	if (a->view.records != before)
 		a->polled_until = now + POLL_LAST;
 	if (now < a->polled_until) {
+		a->drowsy = false;
 		a->ring_at = a->view.records % RING_BATCH == 0 && a->view.records != before ? now : now + POLL_NS;
 		return;
 	}
-	/* Going to sleep. What came in between the read and the flag woke nobody: read again. */
-	a->ring_at = UINT64_MAX;
-	__atomic_store_n(&a->wake->asleep, 1, __ATOMIC_SEQ_CST);
-	ring_buffer__consume(a->ring);
-	if (a->view.records != before) {
-		a->polled_until = now + POLL_LAST;
-		a->ring_at = now + POLL_NS;
+	/*
+	 * Going to sleep. A record that XDP was writing when the flag was not set
+	 * yet wakes nobody and is not readable yet: so one more look after a while.
+	 */
+	if (!a->drowsy) {
+		__atomic_store_n(&a->wake->asleep, 1, __ATOMIC_SEQ_CST);
+		a->drowsy = true;
+		a->ring_at = now + DROWSY_NS;
+		return;
 	}
+	a->drowsy = false;
+	a->ring_at = UINT64_MAX;
 }
 
 /* `unload` takes the pins away, and what is loaded after it has maps of its own: no place for us any more. */
@@ -229,7 +218,7 @@ static bool still_pinned(const struct hw_agent_state *a)
 	if (fd >= 0 && !bpf_obj_get_info_by_fd(a->pins.config, &ours, &len) &&
 	    !bpf_obj_get_info_by_fd(fd, &pinned, &len) && ours.id == pinned.id)
 		return true;
-	hw_err("%s: was unloaded; the agent ends", a->pins.path);
+	hw_note("%s: was unloaded; the agent ends", a->pins.path);
 	return false;
 }
 
@@ -254,7 +243,7 @@ static void run_due(struct hw_agent_state *a)
 		read_ring(a, now);
 	if (now >= a->pins_at) {
 		if (!still_pinned(a))
-			sd_event_exit(a->event, HW_SYSTEM);
+			sd_event_exit(a->event, HW_DONE);
 		a->pins_at = now + HW_SECOND;
 	}
 	if (now >= a->routes_at) {
@@ -319,27 +308,48 @@ static int on_stop(sd_event_source *s, const struct signalfd_siginfo *si, void *
 
 /* Config: at the start and on SIGHUP. */
 
-static bool adopt(struct hw_agent_state *a)
+/* The other nodes. moved_too: also those whose id was another node's before. Returns their number. */
+static size_t other_nodes(const struct hw_agent_state *a, struct hw_peer_node *peers, uint16_t *ids, bool moved_too)
 {
 	const struct hw_conf *conf = a->conf;
-	struct hw_peer_node peers[HW_NODE_IDS];
-	uint16_t ids[HW_NODE_IDS];
-	uint32_t zero = 0;
 	size_t n = 0;
 
-	if (!hw_publish_config(&a->pins, conf) || !hw_publish_forget_nodes(&a->pins, conf) ||
-	    bpf_map_lookup_elem(a->pins.config, &zero, &a->config))
-		return false;
 	for (size_t i = 0; i < conf->n_nodes; i++) {
-		if (&conf->nodes[i] == conf->self)
+		const struct hw_conf_node *node = &conf->nodes[i];
+
+		if (node == conf->self || (a->moved[node->id] && !moved_too))
 			continue;
-		peers[n].id = ids[n] = conf->nodes[i].id;
-		peers[n].v4 = hw_addr_is4(&conf->nodes[i].endpoint);
-		peers[n++].near = !strcmp(conf->nodes[i].pop, conf->self->pop);
+		peers[n].id = ids[n] = node->id;
+		peers[n].v4 = hw_addr_is4(&node->endpoint);
+		peers[n++].near = !strcmp(node->pop, conf->self->pop);
 	}
+	return n;
+}
+
+/* What is known of a node is forgotten if its id is now another's: first it goes, then it comes. */
+static bool adopt_nodes(struct hw_agent_state *a)
+{
+	struct hw_peer_node peers[HW_NODE_IDS];
+	uint16_t ids[HW_NODE_IDS];
+	size_t n = other_nodes(a, peers, ids, false);
+
+	if (!hw_peers_set_nodes(a->peers, peers, n, hw_now()))
+		return false;
+	n = other_nodes(a, peers, ids, true);
+	return hw_peers_set_nodes(a->peers, peers, n, hw_now()) && hw_asker_set_nodes(a->asker, ids, n);
+}
+
+static bool adopt(struct hw_agent_state *a)
+{
+	uint32_t zero = 0;
+
+	if (!hw_publish_config(&a->pins, a->conf) || !hw_publish_forget_nodes(&a->pins, a->conf) ||
+	    bpf_map_lookup_elem(a->pins.config, &zero, &a->config) || !adopt_nodes(a))
+		return false;
 	hw_upkeep_read_vips(a);
+	hw_upkeep_walk_now(a);
 	a->routes_at = 0;
-	return hw_asker_set_nodes(a->asker, ids, n) && hw_peers_set_nodes(a->peers, peers, n, hw_now());
+	return true;
 }
 
 static struct hw_asker_limits asker_limits(const struct hw_conf *conf)
@@ -361,6 +371,53 @@ static bool watch_socket(struct hw_agent_state *a, int fd)
 	return sd_event_add_io(a->event, &a->socket_source, fd, EPOLLIN, on_socket, a) >= 0;
 }
 
+/* Can this config take the place of the one in force? Leaves a socket for its endpoint in *fd, if that is another. */
+static bool acceptable(const struct hw_agent_state *a, const struct hw_conf *fresh, int *fd)
+{
+	if (!fresh)
+		return false;
+	if (fresh->self->id != a->conf->self->id) {
+		hw_err("%s: this node's id is now %u, and was %u; restart the agent to change it", a->opt->conf,
+		       fresh->self->id, a->conf->self->id);
+		return false;
+	}
+	if (hw_addr_equal(&fresh->self->endpoint, &a->conf->self->endpoint))
+		return true;
+	*fd = hw_channel_open(&fresh->self->endpoint);
+	return *fd >= 0;
+}
+
+/* Ids that were another node's until now. */
+static void note_moved(struct hw_agent_state *a, const struct hw_conf *old)
+{
+	for (size_t i = 0; i < old->n_nodes; i++) {
+		const struct hw_conf_node *now = hw_conf_node(a->conf, old->nodes[i].id);
+
+		a->moved[old->nodes[i].id] |= now && !hw_addr_equal(&now->endpoint, &old->nodes[i].endpoint);
+	}
+}
+
+static bool same_interfaces(const struct hw_conf *x, const struct hw_conf *y)
+{
+	if (x->n_interfaces != y->n_interfaces)
+		return false;
+	for (size_t i = 0; i < x->n_interfaces; i++)
+		if (strcmp(x->interfaces[i], y->interfaces[i]))
+			return false;
+	return true;
+}
+
+/* What the agent alone cannot do. */
+static void say_not_reloaded(const struct hw_conf *fresh, const struct hw_conf *old)
+{
+	if (!same_interfaces(fresh, old))
+		hw_warn("%s: interfaces have changed; run `homeward load` for the new ones, `homeward unload NIC` for "
+			"those that are gone", fresh->path);
+	if (fresh->limits.flows != old->limits.flows)
+		hw_warn("%s: limits.flows has changed; hw_flows keeps its size until `homeward unload` and `homeward "
+			"load`", fresh->path);
+}
+
 /* A bad file changes nothing. */
 static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void *ctx)
 {
@@ -370,25 +427,26 @@ static int on_reload(sd_event_source *s, const struct signalfd_siginfo *si, void
 	struct hw_peers_timers timers;
 	int fd = -1;
 
-	sd_notify(0, "RELOADING=1");
-	if (fresh && !hw_addr_equal(&fresh->self->endpoint, &old->self->endpoint))
-		fd = hw_channel_open(&fresh->self->endpoint);
-	if (!fresh || (fd < 0 && !hw_addr_equal(&fresh->self->endpoint, &old->self->endpoint))) {
+	if (!acceptable(a, fresh, &fd)) {
 		hw_err("%s: not taken; the old config stays in force", a->opt->conf);
 		hw_conf_free(fresh);
-	} else {
-		a->conf = fresh;
-		limits = asker_limits(fresh);
-		timers = peers_timers(fresh);
-		hw_asker_set_limits(a->asker, &limits);
-		hw_peers_set_timers(a->peers, &timers);
-		if (fd >= 0)
-			watch_socket(a, fd);
-		if (adopt(a))
-			hw_note("%s: read again", a->opt->conf);
-		hw_conf_free(old);
+		return 0;
 	}
-	sd_notify(0, "READY=1");
+	a->conf = fresh;
+	limits = asker_limits(fresh);
+	timers = peers_timers(fresh);
+	hw_asker_set_limits(a->asker, &limits);
+	hw_peers_set_timers(a->peers, &timers);
+	if (fd >= 0)
+		watch_socket(a, fd);
+	note_moved(a, old);
+	say_not_reloaded(fresh, old);
+	if (adopt(a))
+		hw_note("%s: read again", a->opt->conf);
+	else
+		hw_err("%s: read again, but not all of it is in force; send SIGHUP again, or restart the agent",
+		       a->opt->conf);
+	hw_conf_free(old);
 	run_due(a);
 	return 0;
 }
@@ -495,7 +553,7 @@ static void stop(struct hw_agent_state *a)
 	uint32_t zero = 0;
 
 	/* A node without an agent does not testify. */
-	if (a->pins.self > 0)
+	if (a->pins.self >= 0)
 		bpf_map_update_elem(a->pins.self, &zero, &silent, BPF_ANY);
 	hw_asker_free(a->asker);
 	hw_peers_free(a->peers);
@@ -510,6 +568,8 @@ static void stop(struct hw_agent_state *a)
 	sd_event_source_unref(a->timer);
 	sd_event_unref(a->event);
 	hw_close(&a->socket);
+	hw_close(&a->raw[0]);
+	hw_close(&a->raw[1]);
 	hw_close(&a->ingress);
 	hw_close(&a->lock);
 	hw_pins_close(&a->pins);
@@ -524,7 +584,8 @@ int hw_agent(const struct hw_options *opt)
 	if (!a)
 		return HW_SYSTEM;
 	a->opt = opt;
-	a->socket = a->ingress = a->lock = -1;
+	hw_pins_init(&a->pins);
+	a->socket = a->ingress = a->lock = a->raw[0] = a->raw[1] = -1;
 	a->conf = hw_conf_read(opt->conf, opt->node, stderr);
 	if (!a->conf) {
 		ret = HW_USAGE;

@@ -13,13 +13,17 @@
  */
 #pragma once
 
+#include <net/ethernet.h>
+
 #include "asker.h"
+#include "attach.h"
 #include "blind.h"
 #include "conf.h"
 #include "nexthop.h"
 #include "peers.h"
 #include "pins.h"
 
+#define HW_NICS        64
 #define HW_SECOND      1000000000ULL
 #define HW_MILLISECOND 1000000ULL
 
@@ -49,6 +53,7 @@ struct hw_agent_state {
 
 	struct ring_buffer *ring;
 	struct hw_wake *wake;          /* hw_wake, mapped */
+	bool drowsy;                   /* asleep is set; one more look, then we sleep */
 	uint64_t polled_until;         /* the ring is looked at each POLL_NS until then; 0: asleep */
 	uint64_t ring_at;              /* due times; UINT64_MAX: not due */
 	uint64_t routes_at;
@@ -56,7 +61,11 @@ struct hw_agent_state {
 	uint64_t upkeep_at;
 
 	struct hw_config config;       /* as in hw_config: replay mark, key generation */
-	uint32_t hop_mtu[HW_NODE_IDS]; /* what the route to a node allows; 0: no way */
+	struct hw_attachment seen[HW_NICS]; /* our NICs, as they were when last alive */
+	uint32_t nic;                  /* ifindex of one of our NICs, for frames that came in by none; 0: none */
+	uint8_t nic_mac[ETH_ALEN];
+	int raw[2];                    /* raw sockets, IPv4 and IPv6, opened when first needed */
+	bool moved[HW_NODE_IDS];       /* ids that are another node's or nobody's since the config was read again */
 	struct hw_addr vip[HW_VIP_IDS]; /* by id, as in hw_vips; zero: none */
 	uint64_t mine[HW_VIP_IDS];     /* what was at home by its VIP, when that was last summed up */
 	struct hw_blind *blind;
@@ -103,8 +112,6 @@ bool hw_look_grade(struct hw_look *look, struct hw_ask_flow *flows, unsigned n);
 /* routes.c */
 /* Resolves the ways to all nodes and publishes what changed. */
 void hw_routes_refresh(struct hw_agent_state *a);
-/* One node again, after its path MTU changed. */
-void hw_routes_publish(struct hw_agent_state *a, uint16_t node);
 /* NICs that went away and came back are attached again. */
 void hw_routes_reattach(struct hw_agent_state *a);
 
@@ -113,9 +120,11 @@ struct hw_sweep *hw_sweep_new(void);
 void hw_sweep_free(struct hw_sweep *sweep);
 /* One step of everything periodic; returns when the next is due. */
 uint64_t hw_upkeep(struct hw_agent_state *a, uint64_t now);
-/* A node died: go through hw_flows without pause until all its entries have ended. */
-void hw_upkeep_node_died(struct hw_agent_state *a);
+/* A node died, or left the config: go through hw_flows without pause until its entries have ended. */
+void hw_upkeep_walk_now(struct hw_agent_state *a);
 /* Says that a VIP's sockets cannot be seen here, or that they can be again, and marks it in hw_vips. */
 void hw_upkeep_flag_vip(struct hw_agent_state *a, uint16_t id, bool invisible);
+/* True if there is a VIP with that id. */
+bool hw_upkeep_has_vip(const struct hw_agent_state *a, uint16_t id);
 /* Reads hw_vips into a->vip. */
 void hw_upkeep_read_vips(struct hw_agent_state *a);

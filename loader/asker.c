@@ -447,7 +447,7 @@ void hw_asker_set_limits(struct hw_asker *a, const struct hw_asker_limits *limit
 	a->limits = *limits;
 }
 
-static struct hw_ask_flow question_of(const struct hw_stray *stray)
+struct hw_ask_flow hw_asker_question(const struct hw_stray *stray)
 {
 	struct hw_ask_flow q = {
 		.client_port = htons(stray->key.client_port),
@@ -477,7 +477,7 @@ static struct search *begin(struct hw_asker *a, const struct hw_stray *stray, ui
 	a->view->flows_asked++;
 	s->begun = now;
 	s->generation = a->generation;
-	s->newest = question_of(stray);
+	s->newest = hw_asker_question(stray);
 	set_round(s, 1, STAGE_START);
 	return s;
 }
@@ -510,7 +510,7 @@ void hw_asker_stray(struct hw_asker *a, const struct hw_stray *stray, uint64_t n
 	}
 	s->packet_at = now;
 	if (!comes_last(stray))
-		s->newest = question_of(stray);
+		s->newest = hw_asker_question(stray);
 	hw_search_hold(a, s, stray);
 	if (stray->returned_by)
 		bar(a, s, stray->returned_by, now);

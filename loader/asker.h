@@ -61,6 +61,8 @@ void hw_asker_free(struct hw_asker *a);
 bool hw_asker_set_nodes(struct hw_asker *a, const uint16_t *ids, size_t n);
 void hw_asker_set_limits(struct hw_asker *a, const struct hw_asker_limits *limits);
 
+/* The question that a stray raises, in network byte order. */
+struct hw_ask_flow hw_asker_question(const struct hw_stray *stray);
 /* A packet handed up by the XDP program; copied if it is held. now: CLOCK_MONOTONIC ns. */
 void hw_asker_stray(struct hw_asker *a, const struct hw_stray *stray, uint64_t now);
 /* An ANSWER, already authenticated. flows: as they stand in the message, graded. */

@@ -302,10 +302,70 @@ static int list_kind(const char *pin, bool chained, struct hw_attachment *out, i
 	return count;
 }
 
+bool hw_attach_program_is_ours(int prog_fd, uint32_t map_id)
+{
+	uint32_t ids[64];
+	struct bpf_prog_info info = { .nr_map_ids = 64, .map_ids = (uintptr_t)ids };
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(prog_fd, &info, &len) || strcmp(info.name, "hw_ingress"))
+		return false;
+	for (uint32_t i = 0; i < info.nr_map_ids && i < 64; i++)
+		if (ids[i] == map_id)
+			return true;
+	return false;
+}
+
+static uint32_t config_map_id(const char *pin)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+	hw_autoclose int fd = -1;
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/hw_config", pin) >= (int)sizeof(path))
+		return 0;
+	fd = bpf_obj_get(path);
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0 ? info.id : 0;
+}
+
+static bool is_listed(const struct hw_attachment *list, int n, const char *device)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(list[i].device, device) == 0)
+			return true;
+	return false;
+}
+
+/* NICs that another tool put the program on, over the maps of this pin path. Asked of the kernel, not of pins. */
+static int list_others(const char *pin, struct hw_attachment *out, int have, int n)
+{
+	struct if_nameindex *all = if_nameindex();
+	uint32_t map_id = config_map_id(pin);
+
+	for (struct if_nameindex *i = all; map_id && i && i->if_index && have < n; i++) {
+		uint32_t id = attach_query(i->if_index, NULL);
+		hw_autoclose int fd = id ? bpf_prog_get_fd_by_id(id) : -1;
+		struct hw_attachment *a = &out[have];
+
+		if (is_listed(out, have, i->if_name) ||
+		    fd < 0 || !(hw_attach_program_is_ours(fd, map_id) || chain_runs_over(i->if_index, map_id)))
+			continue;
+		memset(a, 0, sizeof(*a));
+		snprintf(a->device, sizeof(a->device), "%s", i->if_name);
+		snprintf(a->attach, sizeof(a->attach), "other");
+		a->ifindex = i->if_index;
+		attach_query(a->ifindex, a->mode);
+		have++;
+	}
+	if_freenameindex(all);
+	return have;
+}
+
 int hw_attach_list(const char *pin, struct hw_attachment *out, int n)
 {
 	int links = list_kind(pin, false, out, n);
 	int chains = links < 0 ? -1 : list_kind(pin, true, out + links, n - links);
 
-	return chains < 0 ? -1 : links + chains;
+	return chains < 0 ? -1 : list_others(pin, out, links + chains, n);
 }

@@ -44,8 +44,11 @@ struct hw_attachment {
 	char device[16];     /* IFNAMSIZ */
 	uint32_t ifindex;    /* 0: the NIC is gone */
 	char mode[8];        /* "native", "skb", "offload"; "gone" */
-	char attach[8];      /* "link" or "chain" */
+	char attach[8];      /* "link" or "chain"; "other": xdp-loader or the like put it there, over our maps */
 };
+
+/* True if the program is hw_ingress over the map with this id (hw_config's): two homewards may run on a machine. */
+bool hw_attach_program_is_ours(int prog_fd, uint32_t map_id);
 
 /* All attachments under the pin path. Returns their number, at most n; -1 on error. */
 int hw_attach_list(const char *pin, struct hw_attachment *out, int n);

@@ -22,6 +22,9 @@ uint32_t attach_query(uint32_t ifindex, char mode[8]);
 /* Takes our place in the dispatcher back and removes the pin; `file` is the pin. False if that failed (said). */
 bool chain_detach(const char *file, const char *device);
 
+/* True if the device's dispatcher has hw_ingress in it, over the map with this id. */
+bool chain_runs_over(uint32_t ifindex, uint32_t map_id);
+
 /* Removes a chain's pin, if it is there, and PIN/chains with the last one. */
 bool chain_forget(const char *file);
 

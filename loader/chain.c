@@ -69,6 +69,19 @@ bool chain_is_attached(const char *file, uint32_t ifindex)
 	return prog && in_dispatcher(mp, xdp_program__id(prog));
 }
 
+bool chain_runs_over(uint32_t ifindex, uint32_t map_id)
+{
+	autoclose_multi struct xdp_multiprog *mp = dispatcher_of(ifindex);
+	struct xdp_program *p = NULL;
+
+	if (!mp || xdp_multiprog__is_legacy(mp))
+		return false;
+	while ((p = xdp_multiprog__next_prog(p, mp)))
+		if (hw_attach_program_is_ours(xdp_program__fd(p), map_id))
+			return true;
+	return false;
+}
+
 bool chain_forget(const char *file)
 {
 	char dir[PATH_MAX];

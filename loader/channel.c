@@ -49,20 +49,12 @@ int hw_channel_open(const struct hw_addr *endpoint)
 	return -1;
 }
 
-static const struct hw_conf_node *node_by_id(const struct hw_conf *conf, uint16_t id)
-{
-	for (size_t i = 0; i < conf->n_nodes; i++)
-		if (conf->nodes[i].id == id)
-			return &conf->nodes[i];
-	return NULL;
-}
-
 /* Seals and sends; `padding` zeros go behind the message. */
 static bool send_to(struct hw_agent_state *a, uint16_t id, enum hw_kind kind, const void *body, size_t len,
 		    size_t padding)
 {
 	static const uint8_t zeros[65536];
-	const struct hw_conf_node *node = node_by_id(a->conf, id);
+	const struct hw_conf_node *node = hw_conf_node(a->conf, id);
 	struct hw_envelope env = { .network = a->conf->network, .kind = kind, .source = a->conf->self->id,
 				   .destination = id };
 	uint8_t message[HW_MESSAGE_MAX];
@@ -110,7 +102,7 @@ static void take(struct hw_agent_state *a, const void *message, size_t len, cons
 
 	if (!body)
 		return;
-	node = node_by_id(a->conf, env.source);
+	node = hw_conf_node(a->conf, env.source);
 	if (!node || !hw_addr_equal(&node->endpoint, from))
 		return;
 	if (env.kind == HW_KIND_PONG) {

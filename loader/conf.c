@@ -263,3 +263,11 @@ void hw_conf_free(struct hw_conf *conf)
 	explicit_bzero(&conf->keys, sizeof(conf->keys));
 	free(conf);
 }
+
+const struct hw_conf_node *hw_conf_node(const struct hw_conf *conf, uint16_t id)
+{
+	for (size_t i = 0; i < conf->n_nodes; i++)
+		if (conf->nodes[i].id == id)
+			return &conf->nodes[i];
+	return NULL;
+}

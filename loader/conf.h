@@ -58,3 +58,6 @@ struct hw_conf {
  */
 struct hw_conf *hw_conf_read(const char *path, const char *node, FILE *errors);
 void hw_conf_free(struct hw_conf *conf);
+
+/* The node with that id, or NULL. */
+const struct hw_conf_node *hw_conf_node(const struct hw_conf *conf, uint16_t id);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conf_draft.h"
+#include "nearest.h"
 
 #define SECOND 1000000000ULL
 #define PATH_TEXT 128 /* "vips.web.tcp": two keys and a name at most */
@@ -86,32 +87,6 @@ static const char *kind_text(const struct hw_yaml *node)
 	return node->kind == HW_YAML_LIST ? "a list" : node->kind == HW_YAML_MAP ? "a mapping" : "a single value";
 }
 
-/* Levenshtein's distance; 99 for texts too long to be a slip of the pen. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned cost[32], above, left, i, j;
-	size_t n = strlen(b);
-
-	if (strlen(a) > 31 || n > 31)
-		return 99;
-	for (j = 0; j <= n; j++)
-		cost[j] = j;
-	for (i = 1; *a; a++, i++) {
-		above = cost[0];
-		cost[0] = i;
-		for (j = 1; j <= n; j++) {
-			left = cost[j];
-			cost[j] = above + (*a != b[j - 1]);
-			if (left + 1 < cost[j])
-				cost[j] = left + 1;
-			if (cost[j - 1] + 1 < cost[j])
-				cost[j] = cost[j - 1] + 1;
-			above = left;
-		}
-	}
-	return cost[n];
-}
-
 static void unknown_key(const struct reader *r, const char *in, const struct hw_yaml *key, const char *path)
 {
 	const struct row *near = NULL, *elsewhere = NULL, *row;
@@ -123,7 +98,7 @@ static void unknown_key(const struct reader *r, const char *in, const struct hw_
 				elsewhere = row;
 			continue;
 		}
-		d = distance(key->text, row->key);
+		d = hw_nearest_distance(key->text, row->key);
 		if (d < best && d < strlen(row->key)) {
 			best = d;
 			near = row;

@@ -12,17 +12,14 @@
  */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
-#include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "agent.h"
-#include "attach.h"
+#include "checksum.h"
 
 /* The numbers of a flow seen here so shortly before its home was last heard may be true, or may not. */
 #define AMBIGUOUS_NS (2 * HW_SECOND)
@@ -31,25 +28,6 @@ struct end {
 	struct hw_addr addr;
 	uint16_t port; /* host order */
 };
-
-static uint16_t fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
-static uint32_t sum_words(const void *data, size_t len)
-{
-	uint32_t sum = 0;
-	uint16_t word;
-
-	for (size_t i = 0; i + 1 < len; i += 2) {
-		memcpy(&word, (const uint8_t *)data + i, 2);
-		sum += word;
-	}
-	return sum;
-}
 
 /* The IP header of a TCP segment without options or payload. Returns its length. */
 static size_t ip_header(void *at, const struct hw_addr *src, const struct hw_addr *dst)
@@ -61,7 +39,7 @@ static size_t ip_header(void *at, const struct hw_addr *src, const struct hw_add
 	if (hw_addr_is4(dst)) {
 		memcpy(&ip.saddr, src->b + 12, 4);
 		memcpy(&ip.daddr, dst->b + 12, 4);
-		ip.check = ~fold(sum_words(&ip, sizeof(ip)));
+		ip.check = ~hw_sum_fold(hw_sum_words(&ip, sizeof(ip), 0));
 		memcpy(at, &ip, sizeof(ip));
 		return sizeof(ip);
 	}
@@ -81,31 +59,11 @@ static size_t make_ack(uint8_t *at, const struct end *src, const struct end *dst
 	uint32_t sum;
 
 	/* the mapped prefix of IPv4 addresses, twice 0xffff, is zero in a ones' complement sum */
-	sum = sum_words(src->addr.b, 16) + sum_words(dst->addr.b, 16) + htons(IPPROTO_TCP) + htons(sizeof(th)) +
-	      sum_words(&th, sizeof(th));
-	th.check = ~fold(sum);
+	sum = hw_sum_words(src->addr.b, 16, htons(IPPROTO_TCP) + htons(sizeof(th)));
+	sum = hw_sum_words(dst->addr.b, 16, sum);
+	th.check = ~hw_sum_fold(hw_sum_words(&th, sizeof(th), sum));
 	memcpy(at + ip_len, &th, sizeof(th));
 	return ip_len + sizeof(th);
-}
-
-/* Our first NIC that is there, and its address: the ACK pretends to come in by it. 0: none. */
-static uint32_t some_nic(const struct hw_agent_state *a, uint8_t mac[ETH_ALEN])
-{
-	struct hw_attachment nic[16];
-	int n = hw_attach_list(a->pins.path, nic, 16);
-	hw_autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq ifr = {};
-
-	for (int i = 0; i < n; i++) {
-		if (!nic[i].ifindex)
-			continue;
-		memcpy(ifr.ifr_name, nic[i].device, sizeof(ifr.ifr_name));
-		if (ioctl(fd, SIOCGIFHWADDR, &ifr))
-			continue;
-		memcpy(mac, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
-		return nic[i].ifindex;
-	}
-	return 0;
 }
 
 static void ack_to_stack(struct hw_agent_state *a, const struct end *client, const struct end *vip,
@@ -113,29 +71,32 @@ static void ack_to_stack(struct hw_agent_state *a, const struct end *client, con
 {
 	uint8_t frame[sizeof(struct ethhdr) + 60] = {};
 	struct ethhdr *eth = (void *)frame;
-	uint32_t ifindex = some_nic(a, eth->h_dest);
 	size_t len;
 
-	if (!ifindex)
+	if (!a->nic)
 		return;
+	memcpy(eth->h_dest, a->nic_mac, ETH_ALEN);
 	eth->h_source[0] = 0x02; /* locally administered: nobody's */
 	eth->h_proto = htons(hw_addr_is4(&vip->addr) ? ETH_P_IP : ETH_P_IPV6);
 	len = make_ack(frame + sizeof(*eth), client, vip, flow->seq, flow->ack);
-	hw_replay_frame(a, ifindex, frame, sizeof(*eth) + len, HW_REPLAY_DELIVER);
+	hw_replay_frame(a, a->nic, frame, sizeof(*eth) + len, HW_REPLAY_DELIVER);
 }
 
 /* seq: one before what the client expects, which obliges it to answer. */
-static void probe_to_client(const struct end *client, const struct end *vip, const struct hw_flow *flow)
+static void probe_to_client(struct hw_agent_state *a, const struct end *client, const struct end *vip,
+			    const struct hw_flow *flow)
 {
-	int family = hw_addr_is4(&vip->addr) ? AF_INET : AF_INET6;
-	hw_autoclose int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+	bool v4 = hw_addr_is4(&vip->addr);
+	int *fd = &a->raw[v4 ? 0 : 1];
 	struct sockaddr_storage to;
 	socklen_t to_len = hw_addr_sockaddr(&client->addr, 0, &to);
 	uint8_t packet[60];
 	size_t len = make_ack(packet, vip, client, flow->ack - 1, flow->seq);
 
-	if (fd >= 0)
-		sendto(fd, packet, len, 0, (struct sockaddr *)&to, to_len);
+	if (*fd < 0)
+		*fd = socket(v4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+	if (*fd >= 0)
+		sendto(*fd, packet, len, 0, (struct sockaddr *)&to, to_len);
 }
 
 void hw_farewell(struct hw_agent_state *a, const struct hw_flow_key *key, const struct hw_flow *flow,
@@ -143,12 +104,12 @@ void hw_farewell(struct hw_agent_state *a, const struct hw_flow_key *key, const 
 {
 	struct end client = { .port = key->client_port }, vip = { .port = key->vip_port };
 
-	if (key->vip >= HW_VIP_IDS)
+	if (!hw_upkeep_has_vip(a, key->vip))
 		return;
 	vip.addr = a->vip[key->vip];
 	memcpy(client.addr.b, key->client, sizeof(client.addr.b));
 	if (flow->seen_ns + AMBIGUOUS_NS >= home_heard)
 		ack_to_stack(a, &client, &vip, flow);
 	if (flow->seen_ns < home_heard)
-		probe_to_client(&client, &vip, flow);
+		probe_to_client(a, &client, &vip, flow);
 }

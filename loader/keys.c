@@ -185,7 +185,7 @@ static __u64 subkey_half(const __u64 cluster[2], const char label[8])
 	memcpy(&word, label, sizeof(word));
 	hw_siphash_begin(&s, cluster);
 	hw_siphash_word(&s, word);
-	return hw_le64(hw_siphash_end(&s));
+	return hw_siphash_end(&s);
 }
 
 void hw_keys_derive(const uint8_t cluster_key[16], struct hw_key *out)
@@ -193,8 +193,6 @@ void hw_keys_derive(const uint8_t cluster_key[16], struct hw_key *out)
 	__u64 cluster[2];
 
 	memcpy(cluster, cluster_key, sizeof(cluster));
-	cluster[0] = hw_le64(cluster[0]);
-	cluster[1] = hw_le64(cluster[1]);
 	memset(out, 0, sizeof(*out));
 	out->data[0] = subkey_half(cluster, "hwdata-0");
 	out->data[1] = subkey_half(cluster, "hwdata-1");

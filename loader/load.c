@@ -5,20 +5,16 @@
  * ones where there are none), maps filled, then attached; so the program never
  * runs without its config. Where a link of ours is there already the program
  * is replaced in it, and no packet is lost. A first load that fails leaves
- * nothing behind.
+ * nothing behind; a later one leaves the config that was in force.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <linux/magic.h>
 
 #include "attach.h"
 #include "conf.h"
@@ -39,19 +35,12 @@ static void skel_release(struct ingress **skel)
 	ingress__destroy(*skel);
 }
 
-static bool is_bpffs(const char *path)
-{
-	struct statfs fs;
-
-	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
-}
-
 /* The usual place is mounted if need be, as ip and libxdp do; elsewhere that is the user's. */
 static bool mount_usual_bpffs(const char *path)
 {
 	static const char usual[] = "/sys/fs/bpf";
 
-	if (strncmp(path, usual, strlen(usual)) || is_bpffs(usual))
+	if (strncmp(path, usual, strlen(usual)) || hw_pins_on_bpffs(usual))
 		return true;
 	if (!mount("bpf", usual, "bpf", 0, "mode=0700"))
 		return true;
@@ -59,9 +48,11 @@ static bool mount_usual_bpffs(const char *path)
 	return false;
 }
 
-static bool make_directory(const char *path)
+/* Sets *made if it was not there before. */
+static bool make_directory(const char *path, bool *made)
 {
-	if (!mkdir(path, 0700) || errno == EEXIST)
+	*made = !mkdir(path, 0700);
+	if (*made || errno == EEXIST)
 		return true;
 	hw_err("%s: cannot be made: %s; its parent must be a directory of a bpffs", path, strerror(errno));
 	return false;
@@ -70,25 +61,19 @@ static bool make_directory(const char *path)
 /* PIN and PIN/links. Returns the lock that load and unload hold, or -1. */
 static int pin_directory(const char *pin)
 {
+	bool made, ignored;
 	char links[4096];
-	int fd;
 
-	if (!mount_usual_bpffs(pin) || !make_directory(pin))
+	if (!mount_usual_bpffs(pin) || !make_directory(pin, &made))
 		return -1;
-	if (!is_bpffs(pin)) {
-		rmdir(pin);
+	if (!hw_pins_on_bpffs(pin)) {
+		if (made)
+			rmdir(pin);
 		hw_err("%s: not on a bpffs; name one with -p, or run `mount -t bpf bpf DIRECTORY`", pin);
 		return -1;
 	}
 	snprintf(links, sizeof(links), "%s/links", pin);
-	if (!make_directory(links))
-		return -1;
-	fd = open(links, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
-		return fd;
-	hw_err("%s: cannot be locked: %s", links, strerror(errno));
-	hw_close(&fd);
-	return -1;
+	return make_directory(links, &ignored) ? hw_pins_lock_changes(pin) : -1;
 }
 
 /* A pinned hw_flows keeps its size: it cannot grow in place. */
@@ -181,8 +166,9 @@ static bool publish_nodes(const struct hw_pins *pins, const struct hw_conf *conf
 
 static bool fill_maps(const char *pin, const struct ingress *skel, const struct hw_conf *conf)
 {
-	hw_autopins struct hw_pins pins = {};
+	hw_autopins struct hw_pins pins;
 
+	hw_pins_init(&pins);
 	return write_schema(bpf_map__fd(skel->maps.hw_schema)) && hw_pins_open(&pins, pin) &&
 	       hw_publish_config(&pins, conf) && hw_publish_forget_nodes(&pins, conf) && publish_nodes(&pins, conf);
 }
@@ -232,22 +218,48 @@ static bool attach_all(const struct hw_options *opt, char **devices, size_t n, c
 	return true;
 }
 
+/*
+ * The first time the maps are filled before a packet is seen. Later they are
+ * the running program's, so they are only touched once all NICs are ours; and
+ * if an agent runs, they are its own, which reads the config on SIGHUP.
+ */
+static bool fill_and_attach(const struct hw_options *opt, const struct hw_conf *conf, char **devices, size_t n,
+			    const struct ingress *skel, bool first)
+{
+	if (first)
+		return fill_maps(opt->pin, skel, conf) && attach_all(opt, devices, n, skel);
+	if (!attach_all(opt, devices, n, skel))
+		return false;
+	if (!hw_pins_agent_runs(opt->pin))
+		return fill_maps(opt->pin, skel, conf);
+	hw_note("the agent that runs keeps its config; if %s has changed, send it a SIGHUP "
+		"(`systemctl reload homeward`)", conf->path);
+	return true;
+}
+
 static bool load(const struct hw_options *opt, const struct hw_conf *conf, char **devices, size_t n)
 {
 	__attribute__((cleanup(skel_release))) struct ingress *skel = NULL;
 	hw_autoclose int lock = pin_directory(opt->pin);
+	char schema[4200];
+	bool first;
 
 	if (lock < 0 || !hw_pins_schema_fits(opt->pin))
 		return false;
+	snprintf(schema, sizeof(schema), "%s/hw_schema", opt->pin);
+	first = access(schema, F_OK);
 	skel = load_program(opt->pin, conf);
-	return skel && fill_maps(opt->pin, skel, conf) && attach_all(opt, devices, n, skel) &&
-	       pin_program(opt->pin, bpf_program__fd(skel->progs.hw_ingress));
+	if (skel && fill_and_attach(opt, conf, devices, n, skel, first) &&
+	    pin_program(opt->pin, bpf_program__fd(skel->progs.hw_ingress)))
+		return true;
+	if (first)
+		hw_unload_pins(opt->pin);
+	return false;
 }
 
 int hw_load(const struct hw_options *opt)
 {
 	__attribute__((cleanup(conf_release))) struct hw_conf *conf = hw_conf_read(opt->conf, opt->node, stderr);
-	struct hw_attachment attached[1];
 	char **devices;
 	size_t n;
 
@@ -259,9 +271,5 @@ int hw_load(const struct hw_options *opt)
 		if (!hw_nic_check(devices[i], conf))
 			return HW_SYSTEM;
 	hw_nic_check_host(conf);
-	if (load(opt, conf, devices, n))
-		return HW_DONE;
-	if (hw_attach_list(opt->pin, attached, 1) == 0)
-		hw_unload_pins(opt->pin);
-	return HW_SYSTEM;
+	return load(opt, conf, devices, n) ? HW_DONE : HW_SYSTEM;
 }

@@ -10,6 +10,7 @@
 
 #include "attach.h"
 #include "homeward.h"
+#include "nearest.h"
 
 static const struct hw_verb verbs[] = {
 	{ "load", "[-c FILE] [-p PIN] [-m MODE] [--node NAME] [--chain] [DEV...]",
@@ -137,41 +138,14 @@ static bool is_short(const struct option_row *o)
 	return o->letter >= 'a' && o->letter <= 'z' && o->letter != 'n';
 }
 
-/* Levenshtein's distance; names longer than the row are far from everything. */
-static size_t distance(const char *a, const char *b)
-{
-	size_t row[32], len = strlen(b);
-
-	if (len >= sizeof(row) / sizeof(row[0]))
-		return len;
-	for (size_t j = 0; j <= len; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1]; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= len; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[len];
-}
-
 /* The verb that was probably meant, or NULL: less than half of it may be wrong. */
 static const struct hw_verb *nearest_verb(const char *name)
 {
 	const struct hw_verb *nearest = NULL;
-	size_t least = 0;
+	unsigned least = 0;
 
 	for (size_t i = 0; i < N_VERBS; i++) {
-		size_t d = distance(verbs[i].name, name);
+		unsigned d = hw_nearest_distance(verbs[i].name, name);
 
 		if (name[0] && !strncmp(verbs[i].name, name, strlen(name)))
 			d = 1; /* it is how the verb begins */

@@ -443,6 +443,11 @@ enum hw_node_state hw_peers_state(const struct hw_peers *p, uint16_t node)
 	return node < HW_NODE_IDS && p->by_id[node] ? p->by_id[node]->state : HW_NODE_UNKNOWN;
 }
 
+bool hw_peers_knows(const struct hw_peers *p, uint16_t node)
+{
+	return node < HW_NODE_IDS && p->by_id[node];
+}
+
 uint64_t hw_peers_rtt(const struct hw_peers *p, uint16_t node)
 {
 	return node < HW_NODE_IDS && p->by_id[node] ? p->by_id[node]->rtt : 0;

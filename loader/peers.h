@@ -58,6 +58,8 @@ uint64_t hw_peers_tick(struct hw_peers *p, uint64_t now);
 
 /* HW_NODE_SELF for ourselves, HW_NODE_UNKNOWN for ids that are not in the set. */
 enum hw_node_state hw_peers_state(const struct hw_peers *p, uint16_t node);
+/* True if the node is in the set. */
+bool hw_peers_knows(const struct hw_peers *p, uint16_t node);
 /* The smoothed round trip time, ns; 0: not known. */
 uint64_t hw_peers_rtt(const struct hw_peers *p, uint16_t node);
 /* Fills state, path_mtu, rtt, heard, clock, schema; leaves `sum` alone. */

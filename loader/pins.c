@@ -10,16 +10,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "pins.h"
 
-static void all_closed(struct hw_pins *pins)
+void hw_pins_init(struct hw_pins *pins)
 {
 #define M(name) pins->name = -1;
 	HW_PINNED_MAPS(M)
@@ -91,7 +93,7 @@ bool hw_pins_schema_fits(const char *path)
 
 bool hw_pins_open(struct hw_pins *pins, const char *path)
 {
-	all_closed(pins);
+	hw_pins_init(pins);
 	if (snprintf(pins->path, sizeof(pins->path), "%s", path) >= (int)sizeof(pins->path)) {
 		hw_err("%s: the pin path is too long", path);
 		return false;
@@ -121,7 +123,7 @@ void hw_pins_close(struct hw_pins *pins)
 		close(pins->name);
 	HW_PINNED_MAPS(M)
 #undef M
-	all_closed(pins);
+	hw_pins_init(pins);
 }
 
 /* how: LOCK_EX or LOCK_SH. Returns the fd that holds the lock, or -1. */
@@ -151,6 +153,27 @@ int hw_pins_lock(const char *path)
 		usleep(10000);
 	}
 	errno = EWOULDBLOCK;
+	return -1;
+}
+
+bool hw_pins_on_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
+}
+
+int hw_pins_lock_changes(const char *path)
+{
+	char links[sizeof(((struct hw_pins *)0)->path) + 8];
+	int fd;
+
+	snprintf(links, sizeof(links), "%s/links", path);
+	fd = open(links, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+		return fd;
+	hw_err("%s: cannot be locked: %s", links, strerror(errno));
+	hw_close(&fd);
 	return -1;
 }
 

@@ -36,6 +36,16 @@ bool hw_pins_schema_fits(const char *path);
 void hw_pins_close(struct hw_pins *pins);
 #define hw_autopins __attribute__((cleanup(hw_pins_close)))
 
+/* Nothing open: what hw_pins_close() may be called on before hw_pins_open(). */
+void hw_pins_init(struct hw_pins *pins);
+/* True if the path is on a bpffs. */
+bool hw_pins_on_bpffs(const char *path);
+/*
+ * The lock that `load` and `unload` hold while they work, one after the other (flock on PIN/links, which
+ * is there already). Returns an fd to keep open, or -1 (said).
+ */
+int hw_pins_lock_changes(const char *path);
+
 /*
  * The lock that the agent of a pin path holds (flock on the directory; the
  * kernel drops it when the process ends). Returns an fd to keep open, or -1:

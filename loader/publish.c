@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "checksum.h"
 #include "publish.h"
 
 #define SECOND 1000000000ULL
@@ -158,13 +159,14 @@ static bool forget_flows(const struct hw_pins *pins, uint32_t vip)
 	return true;
 }
 
-static bool zero_counters(const struct hw_pins *pins, uint32_t vip)
+/* size: of a value, per CPU. */
+static bool zero_row(const struct hw_pins *pins, int fd, const char *name, uint32_t row, size_t size)
 {
 	const int cpus = libbpf_num_possible_cpus();
-	hw_autofree struct hw_verdicts *none = calloc(cpus > 0 ? (size_t)cpus : 1, sizeof(*none));
+	hw_autofree void *none = calloc(cpus > 0 ? (size_t)cpus : 1, size);
 
-	if (!none || cpus < 1 || bpf_map_update_elem(pins->verdicts, &vip, none, BPF_ANY) != 0)
-		return refused(pins, "hw_verdicts");
+	if (!none || cpus < 1 || bpf_map_update_elem(fd, &row, none, BPF_ANY) != 0)
+		return refused(pins, name);
 	return true;
 }
 
@@ -181,7 +183,8 @@ static bool drop_vips(const struct hw_pins *pins, const struct hw_conf *conf, st
 		}
 		if (bpf_map_delete_elem(pins->vips, &vips->addr[i]) != 0)
 			return refused(pins, "hw_vips");
-		if (!forget_flows(pins, vips->vip[i].id) || !zero_counters(pins, vips->vip[i].id))
+		if (!forget_flows(pins, vips->vip[i].id) ||
+		    !zero_row(pins, pins->verdicts, "hw_verdicts", vips->vip[i].id, sizeof(struct hw_verdicts)))
 			return false;
 	}
 	vips->n = kept;
@@ -303,24 +306,6 @@ bool hw_publish_config(const struct hw_pins *pins, const struct hw_conf *conf)
 
 /* --- nodes --- */
 
-/* Ones' complement sum of the 16-bit words as they lie in memory (RFC 1071 section 2(B)), not folded. len is even. */
-static uint32_t sum_words(const void *bytes, size_t len, uint32_t sum)
-{
-	for (size_t at = 0; at < len; at += 2) {
-		uint16_t word;
-
-		memcpy(&word, (const uint8_t *)bytes + at, sizeof(word));
-		sum += word;
-	}
-	return sum;
-}
-
-static uint32_t fold(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
-}
-
 static size_t put_ip4(uint8_t *at, const struct hw_addr *from, const struct hw_addr *to)
 {
 	struct iphdr ip = {
@@ -377,10 +362,10 @@ void hw_publish_head(struct hw_node *out, const struct hw_conf *conf, const stru
 	memcpy(at + ip_len, &udp, sizeof(udp));
 	memcpy(at + ip_len + sizeof(udp), &geneve, sizeof(geneve));
 	out->overhead = v4 ? HW_OVERHEAD4 : HW_OVERHEAD6;
-	out->ip_sum = v4 ? fold(sum_words(at, ip_len, 0)) : 0;
-	out->udp_sum = sum_words(from->b + addr_at, addr_len, htons(IPPROTO_UDP));
-	out->udp_sum = sum_words(to->b + addr_at, addr_len, out->udp_sum);
-	out->udp_sum = fold(sum_words(at + ip_len, sizeof(udp) + sizeof(geneve), out->udp_sum));
+	out->ip_sum = v4 ? hw_sum_fold(hw_sum_words(at, ip_len, 0)) : 0;
+	out->udp_sum = hw_sum_words(from->b + addr_at, addr_len, htons(IPPROTO_UDP));
+	out->udp_sum = hw_sum_words(to->b + addr_at, addr_len, out->udp_sum);
+	out->udp_sum = hw_sum_fold(hw_sum_words(at + ip_len, sizeof(udp) + sizeof(geneve), out->udp_sum));
 }
 
 static void make_node(struct hw_node *out, const struct hw_conf *conf, const struct hw_conf_node *node,
@@ -446,9 +431,12 @@ bool hw_publish_forget_nodes(const struct hw_pins *pins, const struct hw_conf *c
 			continue;
 		if (bpf_map_lookup_elem(pins->nodes, &id, &was) != 0)
 			return refused(pins, "hw_nodes");
-		if (memcmp(&was, &none, sizeof(none)) != 0 &&
-		    bpf_map_update_elem(pins->nodes, &id, &none, BPF_ANY) != 0)
+		if (memcmp(&was, &none, sizeof(none)) == 0)
+			continue;
+		if (bpf_map_update_elem(pins->nodes, &id, &none, BPF_ANY) != 0)
 			return refused(pins, "hw_nodes");
+		if (!zero_row(pins, pins->node_stats, "hw_node_stats", id, sizeof(struct hw_node_stats)))
+			return false;
 	}
 	return true;
 }

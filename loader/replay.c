@@ -12,24 +12,10 @@
 #include <bpf/bpf.h>
 
 #include "agent.h"
+#include "attach.h"
 
 /* The most that a live frame can hold: a page less the room that the kernel keeps around it. */
 #define FRAME_MAX 3400
-
-/* True if the program uses the map with this id: two instances of homeward may run on one machine. */
-static bool program_uses_map(int prog_fd, uint32_t map_id)
-{
-	uint32_t ids[64];
-	struct bpf_prog_info info = { .nr_map_ids = 64, .map_ids = (uintptr_t)ids };
-	uint32_t len = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(prog_fd, &info, &len) || strcmp(info.name, "hw_ingress"))
-		return false;
-	for (uint32_t i = 0; i < info.nr_map_ids && i < 64; i++)
-		if (ids[i] == map_id)
-			return true;
-	return false;
-}
 
 int hw_replay_program(const struct hw_pins *pins)
 {
@@ -46,7 +32,7 @@ int hw_replay_program(const struct hw_pins *pins)
 		return -1;
 	while (!bpf_prog_get_next_id(id, &id)) {
 		fd = bpf_prog_get_fd_by_id(id);
-		if (fd >= 0 && program_uses_map(fd, info.id))
+		if (fd >= 0 && hw_attach_program_is_ours(fd, info.id))
 			return fd;
 		hw_close(&fd);
 	}

@@ -31,11 +31,16 @@ static void remove_directory(const char *path)
 
 bool hw_unload_pins(const char *pin)
 {
-	DIR *dir = opendir(pin);
 	struct dirent *entry;
 	char path[4500];
 	bool ok = true;
+	DIR *dir;
 
+	if (!hw_pins_on_bpffs(pin)) {
+		hw_err("%s: not on a bpffs, so nothing of homeward's is there", pin);
+		return false;
+	}
+	dir = opendir(pin);
 	if (!dir)
 		return errno == ENOENT;
 	while ((entry = readdir(dir))) {
@@ -54,18 +59,45 @@ bool hw_unload_pins(const char *pin)
 	return ok;
 }
 
-static bool detach(const char *pin, const char *device, const struct hw_attachment *list, int n)
+static const struct hw_attachment *find(const struct hw_attachment *list, int n, const char *device)
 {
 	for (int i = 0; i < n; i++)
 		if (!strcmp(list[i].device, device))
-			return hw_attach_detach(pin, device);
-	hw_err("%s: homeward is not attached there (see `homeward status -p %s`)", device, pin);
+			return &list[i];
+	return NULL;
+}
+
+static bool detach(const char *pin, const char *device, const struct hw_attachment *nic)
+{
+	if (!nic) {
+		hw_err("%s: homeward is not attached there (see `homeward status -p %s`)", device, pin);
+		return false;
+	}
+	if (strcmp(nic->attach, "other"))
+		return hw_attach_detach(pin, device);
+	hw_err("%s: another tool put the program there; take it off with that, as by `xdp-loader unload %s --all`",
+	       device, device);
 	return false;
+}
+
+/* A lock is held where there is something to lock: what xdp-loader has pinned has no PIN/links. */
+static int take_lock(const char *pin, bool *ok)
+{
+	char links[4200];
+	int fd;
+
+	snprintf(links, sizeof(links), "%s/links", pin);
+	if (access(links, F_OK))
+		return -1;
+	fd = hw_pins_lock_changes(pin);
+	*ok = fd >= 0;
+	return fd;
 }
 
 int hw_unload(const struct hw_options *opt)
 {
 	struct hw_attachment list[MAX_NICS];
+	hw_autoclose int lock = -1;
 	struct stat st;
 	bool ok = true;
 	int n;
@@ -74,16 +106,18 @@ int hw_unload(const struct hw_options *opt)
 		hw_err("%s: nothing is loaded there: %s", opt->pin, strerror(errno));
 		return HW_SYSTEM;
 	}
-	n = hw_attach_list(opt->pin, list, MAX_NICS);
+	lock = take_lock(opt->pin, &ok);
+	n = ok ? hw_attach_list(opt->pin, list, MAX_NICS) : -1;
 	if (n < 0)
 		return HW_SYSTEM;
 	for (int i = 0; i < opt->n_args; i++)
-		ok &= detach(opt->pin, opt->args[i], list, n);
+		ok &= detach(opt->pin, opt->args[i], find(list, n, opt->args[i]));
 	for (int i = 0; !opt->n_args && i < n; i++)
-		ok &= hw_attach_detach(opt->pin, list[i].device);
-	if (!ok || hw_attach_list(opt->pin, list, MAX_NICS) != 0)
-		return ok ? HW_DONE : HW_SYSTEM;
+		ok &= detach(opt->pin, list[i].device, &list[i]);
+	n = hw_attach_list(opt->pin, list, MAX_NICS);
+	if (!ok || n)
+		return ok && n > 0 ? HW_DONE : HW_SYSTEM;
 	if (hw_pins_agent_runs(opt->pin))
-		hw_warn("%s: an agent still runs for it; it ends by itself", opt->pin);
+		hw_note("%s: an agent still runs for it; it ends by itself", opt->pin);
 	return hw_unload_pins(opt->pin) ? HW_DONE : HW_SYSTEM;
 }

@@ -17,14 +17,17 @@
 #include "sweep.h"
 
 #define STEP_NS  (100 * HW_MILLISECOND)
-#define SLICE    4096
+#define SLICE    512
+#define SLICE_NS (5 * HW_MILLISECOND)  /* of walking, then the event loop has its turn */
+#define WALK_NS  HW_SECOND             /* between the walks */
 
 struct hw_sweep {
 	struct hw_flow_key key[SLICE];
 	struct hw_flow value[SLICE];
 	uint64_t cursor;      /* of the kernel's batched lookup */
 	bool under_way;       /* cursor is good */
-	unsigned urgent;      /* slices without pause until that many walks have begun */
+	bool urgent;          /* this walk goes on without pause */
+	uint64_t walk_at;     /* when the next begins */
 	uint64_t views_at;
 };
 
@@ -38,10 +41,12 @@ void hw_sweep_free(struct hw_sweep *sweep)
 	free(sweep);
 }
 
-void hw_upkeep_node_died(struct hw_agent_state *a)
+void hw_upkeep_walk_now(struct hw_agent_state *a)
 {
 	a->sweep->under_way = false;
-	a->sweep->urgent = 1;
+	a->sweep->urgent = true;
+	a->sweep->walk_at = 0;
+	a->upkeep_at = 0;
 }
 
 enum hw_flow_end hw_flow_judge(const struct hw_flow *flow, uint64_t now, uint64_t idle, enum hw_node_state home)
@@ -78,9 +83,13 @@ static bool sweep_slice(struct hw_agent_state *a, uint64_t now)
 	if (err && err != -ENOENT) /* -ENOSPC: one bucket alone holds more than a slice; not with this hash */
 		n = 0;
 	for (uint32_t i = 0; i < n; i++) {
+		uint16_t home = s->value[i].home;
 		enum hw_flow_end end = hw_flow_judge(&s->value[i], now, a->conf->timers.flow_idle,
-						     hw_peers_state(a->peers, s->value[i].home));
+						     hw_peers_state(a->peers, home));
 
+		/* its home is nobody, or another node: whose it is must be asked again */
+		if (!hw_peers_knows(a->peers, home) || a->moved[home])
+			end = HW_FLOW_EXPIRED;
 		if (end != HW_FLOW_STAYS)
 			end_flow(a, &s->key[i], &s->value[i], end);
 	}
@@ -95,6 +104,13 @@ static void write_self(struct hw_agent_state *a, uint64_t now)
 
 	self.fresh_ns = hw_peers_hears(a->peers, now, self.hears) ? now : 0;
 	bpf_map_update_elem(a->pins.self, &zero, &self, BPF_ANY);
+}
+
+bool hw_upkeep_has_vip(const struct hw_agent_state *a, uint16_t id)
+{
+	static const struct hw_addr none;
+
+	return id < HW_VIP_IDS && !hw_addr_equal(&a->vip[id], &none);
 }
 
 void hw_upkeep_flag_vip(struct hw_agent_state *a, uint16_t id, bool invisible)
@@ -133,7 +149,7 @@ static void write_verdicts(struct hw_agent_state *a)
 	uint32_t zero = 0;
 
 	for (uint32_t i = 0; i < HW_VIP_IDS; i++) {
-		if (i && !memcmp(&a->vip[i], &(struct hw_addr){}, sizeof(struct hw_addr)))
+		if (i && !hw_upkeep_has_vip(a, i))
 			continue;
 		if (!hw_pins_sum(a->pins.verdicts, i, sum, HW_VERDICT_COUNT))
 			continue;
@@ -176,19 +192,32 @@ void hw_upkeep_read_vips(struct hw_agent_state *a)
 	}
 }
 
+/* Walks for a while. Returns when to go on. */
+static uint64_t walk(struct hw_agent_state *a, uint64_t now)
+{
+	struct hw_sweep *s = a->sweep;
+
+	if (now < s->walk_at)
+		return s->walk_at;
+	while (sweep_slice(a, now))
+		if (hw_now() - now >= SLICE_NS)
+			return s->urgent ? now : now + STEP_NS;
+	memset(a->moved, 0, sizeof(a->moved));
+	s->urgent = false;
+	s->walk_at = now + WALK_NS;
+	return s->walk_at;
+}
+
 uint64_t hw_upkeep(struct hw_agent_state *a, uint64_t now)
 {
 	struct hw_sweep *s = a->sweep;
-	bool more;
+	uint64_t next = now + STEP_NS, at;
 
 	write_self(a, now);
 	if (now >= s->views_at) {
 		write_views(a);
 		s->views_at = now + HW_SECOND;
 	}
-	more = sweep_slice(a, now);
-	if (s->urgent && more)
-		return now; /* at once, after the event loop has had its turn */
-	s->urgent = 0;
-	return now + STEP_NS;
+	at = walk(a, now);
+	return at < next ? at : next;
 }

@@ -8,6 +8,10 @@
 
 #include <linux/types.h>
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "homeward is written for little-endian machines"
+#endif
+
 struct hw_siphash {
 	__u64 v0, v1, v2, v3;
 	__u64 words; /* absorbed so far */
@@ -16,15 +20,6 @@ struct hw_siphash {
 static inline __attribute__((always_inline)) __u64 hw_rotl64(__u64 x, int bits)
 {
 	return (x << bits) | (x >> (64 - bits));
-}
-
-static inline __attribute__((always_inline)) __u64 hw_le64(__u64 x)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	return __builtin_bswap64(x);
-#else
-	return x;
-#endif
 }
 
 static inline __attribute__((always_inline)) void hw_sipround(struct hw_siphash *s)
@@ -49,7 +44,6 @@ hw_siphash_begin(struct hw_siphash *s, const __u64 key[2])
 /* word: the next eight bytes of the message, as they lie in memory. */
 static inline __attribute__((always_inline)) void hw_siphash_word(struct hw_siphash *s, __u64 word)
 {
-	word = hw_le64(word);
 	s->v3 ^= word;
 	hw_sipround(s);
 	hw_sipround(s);
@@ -71,5 +65,5 @@ static inline __attribute__((always_inline)) __u64 hw_siphash_end(struct hw_siph
 	hw_sipround(s);
 	hw_sipround(s);
 	hw_sipround(s);
-	return hw_le64(s->v0 ^ s->v1 ^ s->v2 ^ s->v3);
+	return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
 }

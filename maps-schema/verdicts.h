@@ -15,7 +15,7 @@
 	V(pass_not_tcp,       XDP_PASS, "to a VIP, but not TCP, nor UDP to a listed port: served where it lands") \
 	V(pass_udp,           XDP_PASS, "UDP to a VIP, on a port in its list: served where it lands") \
 	V(pass_port,          XDP_PASS, "TCP to a VIP, on a port that is not in its list") \
-	V(pass_fragment,      XDP_PASS, "a later fragment to a VIP: it has no ports to judge by") \
+	V(pass_fragment,      XDP_PASS, "a fragment to a VIP: served where it lands") \
 	V(pass_malformed,     XDP_PASS, "to a VIP, with headers cut short or wrong: the stack discards it") \
 	/* steps 1 and 2: at home */ \
 	V(pass_new,           XDP_PASS, "a SYN: a new connection is opened where it lands") \

@@ -434,13 +434,21 @@ OPTIND=1
 dir=/run/homeward-lab/$name
 command=$1
 shift
+# the least number of arguments each takes
+case $command in
+route | end) least=1 ;;
+exec | cut | mend | nic | homeward) least=2 ;;
+spawn) least=3 ;;
+*) least=0 ;;
+esac
+[ $# -ge "$least" ] || { usage >&2; exit 1; }
 case $command in
 up) up "$@" ;;
 down) down ;;
 help) usage ;;
 status) status ;;
 route) have; route "$1" ;;
-exec) have; node=$1; shift; exec nsenter --net="/run/netns/$(net "$node")" "$@" ;;
+exec) have; node=$1; shift; [ -e "/run/netns/$(net "$node")" ] || die "no node \"$node\""; exec nsenter --net="/run/netns/$(net "$node")" "$@" ;;
 spawn) have; spawn "$@" ;;
 end) have; end "$@" ;;
 cut | mend) have; path "$command" "$@" ;;

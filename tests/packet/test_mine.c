@@ -420,10 +420,13 @@ Test(mine, follows_a_cookie)
 	cookie.until_ns = now_ns() + 1000 * SECOND;
 	map_put(w.skel->maps.hw_cookies, &key, &cookie);
 	try_packet(&next, MINE, true, "the segment behind the answer");
+	try_carried(&next, MINE, "the same, carried here");
+	try_carried(&other, NONE, "another flow, carried here");
 	try_packet(&other, NONE, false, "another flow");
 	cookie.until_ns = now_ns() - SECOND;
 	map_put(w.skel->maps.hw_cookies, &key, &cookie);
 	try_packet(&next, NONE, false, "the same, long after");
+	try_carried(&next, NONE, "long after, carried here");
 }
 
 /* An answer that was carried here is remembered, too. */

@@ -177,6 +177,8 @@ static struct hw_pins maps(void)
 	p.config = bpf_map_create(BPF_MAP_TYPE_ARRAY, "hw_config", 4, sizeof(struct hw_config), 1, NULL);
 	p.keys = bpf_map_create(BPF_MAP_TYPE_ARRAY, "hw_keys", 4, sizeof(struct hw_key), HW_KEY_IDS, NULL);
 	p.vips = bpf_map_create(BPF_MAP_TYPE_HASH, "hw_vips", 16, sizeof(struct hw_vip), HW_VIP_IDS - 1, NULL);
+	p.node_stats = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "hw_node_stats", 4, sizeof(struct hw_node_stats),
+				      HW_NODE_IDS, NULL);
 	p.ours = bpf_map_create(BPF_MAP_TYPE_HASH, "hw_ours", 16, sizeof(struct hw_our), 64, NULL);
 	p.nodes = bpf_map_create(BPF_MAP_TYPE_ARRAY, "hw_nodes", 4, sizeof(struct hw_node), HW_NODE_IDS, NULL);
 	p.flows = bpf_map_create(BPF_MAP_TYPE_HASH, "hw_flows", sizeof(struct hw_flow_key), sizeof(struct hw_flow), 1000,
