@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Is it for a VIP? One lookup, and the VIP's ports. */
+/* Is it for a VIP? One lookup; its ports are in port.h. */
 #pragma once
 
 #include "maps.h"
 #include "packet.h"
+#include "port.h"
 
 /* Writes the VIP's id, which is its row of counters, into the packet. */
 inline_fn const struct hw_vip *vip_of(struct packet *p)
@@ -13,17 +14,4 @@ inline_fn const struct hw_vip *vip_of(struct packet *p)
 	if (vip)
 		p->vip = vip->id;
 	return vip;
-}
-
-inline_fn bool vip_has_port(const struct hw_vip *vip, __u16 port)
-{
-	if (!vip->n_tcp)
-		return true;
-	for (__u32 i = 0; i < HW_VIP_PORTS; i++) {
-		if (i >= vip->n_tcp)
-			return false;
-		if (vip->tcp[i] == port)
-			return true;
-	}
-	return false;
 }

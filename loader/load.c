@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * `homeward load`: attaches the XDP program to the NICs and fills the maps.
- * Order: config whole, NICs looked at, program loaded over the pinned maps (new
+ * `homeward load`: attaches the programs to the NICs and fills the maps. Order:
+ * config whole, NICs looked at, programs loaded over the pinned maps (new
  * ones where there are none), maps filled, then attached; so the program never
  * runs without its config. Where a link of ours is there already the program
  * is replaced in it, and no packet is lost. A first load that fails leaves
@@ -22,6 +22,7 @@
 
 #include "attach.h"
 #include "conf.h"
+#include "egress.skel.h"
 #include "ingress.skel.h"
 #include "nexthop.h"
 #include "nic.h"
@@ -37,6 +38,11 @@ static void conf_release(struct hw_conf **conf)
 static void skel_release(struct ingress **skel)
 {
 	ingress__destroy(*skel);
+}
+
+static void egress_release(struct egress **skel)
+{
+	egress__destroy(*skel);
 }
 
 static bool is_bpffs(const char *path)
@@ -140,13 +146,44 @@ static struct ingress *load_program(const char *pin, const struct hw_conf *conf)
 	return NULL;
 }
 
+/* Gives an object that is not loaded yet the maps of one that is, in place of pinned ones by its own names. */
+static bool share_maps(struct bpf_object *obj, const struct ingress *loaded)
+{
+	const struct bpf_map *from;
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		if (!bpf_map__pin_path(map))
+			continue;
+		/* they are pinned already, and not where the object alone would have them */
+		bpf_map__set_pin_path(map, NULL);
+		from = bpf_object__find_map_by_name(loaded->obj, bpf_map__name(map));
+		if (!from || bpf_map__reuse_fd(map, bpf_map__fd(from)))
+			return false;
+	}
+	return true;
+}
+
+/* NULL if the kernel does not take it (said). */
+static struct egress *load_egress(const struct ingress *loaded)
+{
+	struct egress *skel = egress__open();
+
+	if (skel && share_maps(skel->obj, loaded) && !egress__load(skel))
+		return skel;
+	hw_err("the kernel refuses the tc egress program: %s (HOMEWARD_DEBUG=1 shows what the verifier says)",
+	       strerror(errno));
+	egress__destroy(skel);
+	return NULL;
+}
+
 /* The new program takes the old one's name in one step. */
-static bool pin_program(const char *pin, int fd)
+static bool pin_program(const char *pin, const char *name, int fd)
 {
 	char path[4200], fresh[4200];
 
-	snprintf(path, sizeof(path), "%s/ingress", pin);
-	snprintf(fresh, sizeof(fresh), "%s/ingress:new", pin);
+	snprintf(path, sizeof(path), "%s/%s", pin, name);
+	snprintf(fresh, sizeof(fresh), "%s/%s:new", pin, name);
 	unlink(fresh);
 	if (!bpf_obj_pin(fd, fresh) && !rename(fresh, path))
 		return true;
@@ -184,32 +221,26 @@ static bool fill_maps(const char *pin, const struct ingress *skel, const struct 
 	hw_autopins struct hw_pins pins = {};
 
 	return write_schema(bpf_map__fd(skel->maps.hw_schema)) && hw_pins_open(&pins, pin) &&
-	       hw_publish_config(&pins, conf) && hw_publish_forget_nodes(&pins, conf) && publish_nodes(&pins, conf);
+	       hw_publish_config(&pins, conf) && hw_publish_forget_nodes(&pins, conf) && publish_nodes(&pins, conf) &&
+	       hw_publish_mss(&pins, conf);
 }
 
 /* libxdp loads the program itself, as an extension of its dispatcher, over the same maps. */
 static enum hw_attached attach_chain(const struct hw_options *opt, const char *device, const struct ingress *loaded)
 {
 	__attribute__((cleanup(skel_release))) struct ingress *copy = ingress__open();
-	const struct bpf_map *from;
-	struct bpf_map *map;
 
-	if (!copy)
+	if (!copy || !share_maps(copy->obj, loaded))
 		return HW_ATTACH_FAILED;
-	bpf_object__for_each_map(map, copy->obj) {
-		if (!bpf_map__pin_path(map))
-			continue;
-		/* they are pinned already, and not where the object alone would have them */
-		bpf_map__set_pin_path(map, NULL);
-		from = bpf_object__find_map_by_name(loaded->obj, bpf_map__name(map));
-		if (!from || bpf_map__reuse_fd(map, bpf_map__fd(from)))
-			return HW_ATTACH_FAILED;
-	}
 	return hw_attach_chain(opt->pin, device, copy->obj, "hw_ingress", opt->mode);
 }
 
-/* Attaches to all devices, or to none that it was not attached to before. */
-static bool attach_all(const struct hw_options *opt, char **devices, size_t n, const struct ingress *skel)
+/*
+ * Attaches to all devices, or to none that it was not attached to before. The
+ * tc egress program comes second: where it is refused homeward works without.
+ */
+static bool attach_all(const struct hw_options *opt, char **devices, size_t n, const struct ingress *skel,
+		       const struct egress *egress)
 {
 	int prog_fd = bpf_program__fd(skel->progs.hw_ingress);
 	hw_autofree enum hw_attached *done = calloc(n + 1, sizeof(*done));
@@ -220,6 +251,7 @@ static bool attach_all(const struct hw_options *opt, char **devices, size_t n, c
 		done[i] = opt->chain ? attach_chain(opt, devices[i], skel) :
 				       hw_attach_link(opt->pin, devices[i], prog_fd, opt->mode);
 		if (done[i] != HW_ATTACH_FAILED) {
+			hw_egress_attach(opt->pin, devices[i], bpf_program__fd(egress->progs.hw_egress));
 			hw_note("%s: %s", devices[i],
 				done[i] == HW_ATTACH_NEW ? "attached" : "program replaced in place");
 			continue;
@@ -235,13 +267,16 @@ static bool attach_all(const struct hw_options *opt, char **devices, size_t n, c
 static bool load(const struct hw_options *opt, const struct hw_conf *conf, char **devices, size_t n)
 {
 	__attribute__((cleanup(skel_release))) struct ingress *skel = NULL;
+	__attribute__((cleanup(egress_release))) struct egress *egress = NULL;
 	hw_autoclose int lock = pin_directory(opt->pin);
 
 	if (lock < 0 || !hw_pins_schema_fits(opt->pin))
 		return false;
 	skel = load_program(opt->pin, conf);
-	return skel && fill_maps(opt->pin, skel, conf) && attach_all(opt, devices, n, skel) &&
-	       pin_program(opt->pin, bpf_program__fd(skel->progs.hw_ingress));
+	egress = skel ? load_egress(skel) : NULL;
+	return egress && fill_maps(opt->pin, skel, conf) && attach_all(opt, devices, n, skel, egress) &&
+	       pin_program(opt->pin, "ingress", bpf_program__fd(skel->progs.hw_ingress)) &&
+	       pin_program(opt->pin, "egress", bpf_program__fd(egress->progs.hw_egress));
 }
 
 int hw_load(const struct hw_options *opt)

@@ -2,8 +2,8 @@
 /*
  * The ways to the other nodes, kept true: resolved again whenever the kernel
  * says that something changed, and now and then, which keeps the neighbours
- * fresh. And NICs: one that goes away takes its XDP program with it, so when it
- * is there again the program is put back.
+ * fresh. And NICs: one that goes away takes its programs with it, so when it is
+ * there again they are put back.
  */
 #include <net/if.h>
 
@@ -34,6 +34,7 @@ void hw_routes_refresh(struct hw_agent_state *a)
 {
 	for (size_t i = 0; i < a->conf->n_nodes; i++)
 		refresh(a, &a->conf->nodes[i]);
+	hw_publish_mss(&a->pins, a->conf);
 }
 
 void hw_routes_publish(struct hw_agent_state *a, uint16_t node)
@@ -41,6 +42,19 @@ void hw_routes_publish(struct hw_agent_state *a, uint16_t node)
 	for (size_t i = 0; i < a->conf->n_nodes; i++)
 		if (a->conf->nodes[i].id == node)
 			refresh(a, &a->conf->nodes[i]);
+	hw_publish_mss(&a->pins, a->conf);
+}
+
+/* There is none where the stock xdp-loader has loaded: then none was there before. */
+static void reattach_egress(const struct hw_agent_state *a, const char *device)
+{
+	hw_autoclose int fd = -1;
+	char path[4200];
+
+	snprintf(path, sizeof(path), "%s/egress", a->pins.path);
+	fd = bpf_obj_get(path);
+	if (fd >= 0)
+		hw_egress_attach(a->pins.path, device, fd);
 }
 
 void hw_routes_reattach(struct hw_agent_state *a)
@@ -51,7 +65,9 @@ void hw_routes_reattach(struct hw_agent_state *a)
 	for (int i = 0; i < n; i++) {
 		if (nic[i].ifindex || !if_nametoindex(nic[i].device) || a->ingress < 0)
 			continue;
-		if (hw_attach_link(a->pins.path, nic[i].device, a->ingress, HW_MODE_AUTO) != HW_ATTACH_FAILED)
-			hw_note("%s: is there again; attached", nic[i].device);
+		if (hw_attach_link(a->pins.path, nic[i].device, a->ingress, HW_MODE_AUTO) == HW_ATTACH_FAILED)
+			continue;
+		reattach_egress(a, nic[i].device);
+		hw_note("%s: is there again; attached", nic[i].device);
 	}
 }

@@ -15,7 +15,7 @@
 #include "verdicts.h"
 #include "wire.h"
 
-#define HW_SCHEMA     1    /* raise it when anything in this directory changes its layout */
+#define HW_SCHEMA     2    /* raise it when anything in this directory changes its layout */
 #define HW_NODE_IDS   1024 /* node ids are 1 to 1023 */
 #define HW_VIP_IDS    256  /* VIP ids are 1 to 255; row 0 counts what is not for a VIP */
 #define HW_VIP_PORTS  32
@@ -111,6 +111,23 @@ struct hw_node {
 	char  endpoint[HW_ADDR_LEN];
 	char  next_hop[HW_ADDR_LEN]; /* empty: on link */
 	char  device[16];
+};
+
+/*
+ * hw_mss: array of 1. The largest MSS that a SYN from a VIP may announce, so that
+ * what the client sends fits between nodes with the encapsulation. 0: any.
+ */
+struct hw_mss {
+	__u32 mss4;               /* of connections over IPv4 */
+	__u32 mss6;
+};
+
+#define HW_MSS4_LEAST 536     /* a client sends no less than this whatever it is told: RFC 9293, 3.7.1 */
+#define HW_MSS6_LEAST 1220    /* 1280 - 60: no path is narrower (RFC 8200, 5), so no IPv6 sender expects less */
+
+/* hw_egress_stats: per-CPU array of 1 */
+struct hw_egress_stats {
+	__u64 clamped;            /* SYNs and SYN-ACKs whose MSS was lowered */
 };
 
 /* hw_flows, hw_nobody, hw_cookies: hash by flow */
@@ -240,6 +257,8 @@ struct hw_mark {
 	__u32 reserved;
 };
 
+_Static_assert(sizeof(struct hw_mss) == 8, "schema");
+_Static_assert(sizeof(struct hw_egress_stats) == 8, "schema");
 _Static_assert(sizeof(struct hw_flow_key) == 24, "schema");
 _Static_assert(sizeof(struct hw_flow) == 48, "schema");
 _Static_assert(sizeof(struct hw_nobody) == 16, "schema");
