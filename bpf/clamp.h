@@ -33,25 +33,35 @@ inline_fn bool options_read(struct __sk_buff *skb, const struct syn *s, struct o
 	return !bpf_skb_load_bytes(skb, s->tcp + sizeof(struct tcphdr), o, len);
 }
 
+/*
+ * Where the option behind the one at `at` begins; OPTIONS_MAX: there is none. A
+ * global function: its result may be any number to the verifier, so that all
+ * turns of the loop below are alike to it (inline, 6.18 walks every combination).
+ */
+__attribute__((noinline)) __u32 hw_option_next(const struct options *o, __u32 at)
+{
+	__u8 kind, size;
+
+	if (!o)
+		return OPTIONS_MAX;
+	kind = o->b[AT(at)];
+	size = o->b[AT(at + 1)];
+	if (kind == OPTION_NOP)
+		return at + 1;
+	return kind == OPTION_END || size < 2 ? OPTIONS_MAX : at + size;
+}
+
 /* Where the value of the MSS option is, from the start of the options; 0: there is none that can be read. */
 inline_fn __u32 mss_find(const struct options *o, __u32 len)
 {
 	__u32 at = 0;
 
 	for (int i = 0; i < OPTIONS_MAX; i++) {
-		__u8 kind = o->b[AT(at)], size = o->b[AT(at + 1)];
-
-		if (at + MSS_LEN > len || kind == OPTION_END)
+		if (at + MSS_LEN > len)
 			return 0;
-		if (kind == OPTION_NOP) {
-			at++;
-			continue;
-		}
-		if (kind == OPTION_MSS)
-			return size == MSS_LEN ? at + 2 : 0;
-		if (size < 2)
-			return 0;
-		at += size;
+		if (o->b[AT(at)] == OPTION_MSS)
+			return o->b[AT(at + 1)] == MSS_LEN ? at + 2 : 0;
+		at = hw_option_next(o, at);
 	}
 	return 0;
 }
