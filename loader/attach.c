@@ -241,9 +241,8 @@ static bool detach_link(const char *file, const char *device)
 bool hw_attach_detach(const char *pin, const char *device)
 {
 	char link[PATH_MAX], chained[PATH_MAX];
-	bool found = false, done;
+	bool found = false, done = egress_detach(pin, device);
 
-	done = egress_detach(pin, device);
 	if (!attach_pin_path(link, pin, "links", device) || !attach_pin_path(chained, pin, "chains", device))
 		return false;
 	if (access(link, F_OK) == 0) {
