@@ -15,9 +15,12 @@
 SEC("tc")
 int hw_egress(struct __sk_buff *skb)
 {
-	const struct hw_mss *limit = row(&hw_mss, 0);
+	const struct hw_mss *limit;
 	struct syn s = {};
 
+	if (is_no_syn(skb))
+		return TC_ACT_UNSPEC;
+	limit = row(&hw_mss, 0);
 	if (limit && has_ip(skb, &s) && has_syn(skb, &s) && is_from_vip(&s))
 		clamp(skb, &s, s.family == 4 ? limit->mss4 : limit->mss6);
 	return TC_ACT_UNSPEC;

@@ -33,7 +33,7 @@ struct hw_mss hw_publish_mss_of(uint32_t room)
 	return mss;
 }
 
-/* The largest inner packet that can be carried from each of the others; 0: none has a way now. False on error (said). */
+/* The largest inner packet that every usable way carries; 0: there is none now. False on error (said). */
 static bool room_between(const struct hw_pins *pins, const struct hw_conf *conf, uint32_t *room)
 {
 	struct hw_node node;

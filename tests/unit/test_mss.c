@@ -51,7 +51,8 @@ static void way(const struct hw_pins *p, __u32 id, bool usable, uint32_t mtu)
 	cr_assert_eq(bpf_map_update_elem(p->nodes, &id, &node, BPF_ANY), 0);
 }
 
-static void expect(const struct hw_pins *p, const struct hw_conf *conf, uint32_t mss4, uint32_t mss6, const char *what)
+static void expect(const struct hw_pins *p, const struct hw_conf *conf, uint32_t mss4, uint32_t mss6,
+		   const char *what)
 {
 	struct hw_mss got;
 
