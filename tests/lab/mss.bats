@@ -93,7 +93,7 @@ offload() {
 
 sending() { lab exec a ss -Htin state established "( sport = :8000 )" | sed -n 's/.* mss:\([0-9]*\) .*/\1/p'; }
 
-@test "without the program strays are too large, and the uploads stand still" {
+@test "without the program strays are too large, and are dropped" {
 	local pop
 	lab_up -a -b -u 1400
 	begin a b c
