@@ -30,3 +30,16 @@
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
+
+#define IP_OFFSET 14                  /* Ethernet, no tags */
+#define FRAGMENT  bpf_htons(0x3fff)   /* more fragments, or an offset */
+
+inline_fn void addr_from4(struct hw_addr *out, __be32 addr)
+{
+	__u32 *w = (__u32 *)out;
+
+	w[0] = 0;
+	w[1] = 0;
+	w[2] = bpf_htonl(0xffff);
+	w[3] = addr;
+}

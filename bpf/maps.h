@@ -1,26 +1,18 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The maps. Their contract is ../maps-schema; here they get type and size. All
- * are pinned by name; the loader gives hw_flows its size from the config.
+ * The XDP program's maps. Their contract is ../maps-schema; here they get type
+ * and size. All are pinned by name; the loader gives hw_flows its size from the
+ * config.
  */
 #pragma once
 
-#include "base.h"
-
-#define HW_MAP(maptype, n, keytype, valuetype) \
-	__uint(type, maptype); \
-	__uint(max_entries, n); \
-	__type(key, keytype); \
-	__type(value, valuetype); \
-	__uint(pinning, LIBBPF_PIN_BY_NAME)
-#define HW_ARRAY(n, valuetype) HW_MAP(BPF_MAP_TYPE_ARRAY, n, __u32, valuetype)
+#include "map.h"
 
 struct { HW_ARRAY(1, struct hw_schema); } hw_schema SEC(".maps");
 struct { HW_ARRAY(1, struct hw_config); } hw_config SEC(".maps");
 struct { HW_ARRAY(1, struct hw_self); } hw_self SEC(".maps");
 struct { HW_ARRAY(1, struct hw_wake); __uint(map_flags, BPF_F_MMAPABLE); } hw_wake SEC(".maps");
 struct { HW_ARRAY(HW_KEY_IDS, struct hw_key); } hw_keys SEC(".maps");
-struct { HW_MAP(BPF_MAP_TYPE_HASH, HW_VIP_IDS - 1, struct hw_addr, struct hw_vip); } hw_vips SEC(".maps");
 struct { HW_MAP(BPF_MAP_TYPE_HASH, HW_VIP_IDS + HW_NODE_IDS, struct hw_addr, struct hw_our); } hw_ours SEC(".maps");
 struct { HW_ARRAY(HW_NODE_IDS, struct hw_node); } hw_nodes SEC(".maps");
 
@@ -52,9 +44,3 @@ struct { HW_ARRAY(1, struct hw_verdicts); } hw_totals SEC(".maps");
 struct { HW_ARRAY(HW_VIP_IDS, struct hw_verdicts); } hw_vip_view SEC(".maps");
 struct { HW_ARRAY(HW_NODE_IDS, struct hw_node_view); } hw_node_view SEC(".maps");
 struct { HW_ARRAY(1, struct hw_agent_view); } hw_agent_view SEC(".maps");
-
-/* Row i of an array map; NULL only where i is out of range. */
-inline_fn void *row(void *map, __u32 i)
-{
-	return bpf_map_lookup_elem(map, &i);
-}

@@ -9,9 +9,6 @@
 #include "base.h"
 #include "mine.h"
 
-#define IP_OFFSET 14                  /* Ethernet, no tags */
-#define FRAGMENT  bpf_htons(0x3fff)   /* more fragments, or an offset */
-
 struct packet {
 	/* once has_ip() */
 	struct hw_addr dst;
@@ -46,16 +43,6 @@ inline_fn void *data_at(const struct xdp_md *ctx, __u32 offset)
 {
 	asm volatile("" : "+r"(offset)); /* or clang, which does know, drops the mask */
 	return data_of(ctx) + (offset & 0x1ff);
-}
-
-inline_fn void addr_from4(struct hw_addr *out, __be32 addr)
-{
-	__u32 *w = (__u32 *)out;
-
-	w[0] = 0;
-	w[1] = 0;
-	w[2] = bpf_htonl(0xffff);
-	w[3] = addr;
 }
 
 inline_fn bool addr_equal(const struct hw_addr *a, const struct hw_addr *b)

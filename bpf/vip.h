@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Is it for a VIP? One lookup, and the VIP's ports, TCP and UDP. */
+/* Is it for a VIP? One lookup; and UDP to it. Its ports are in port.h. */
 #pragma once
 
 #include "maps.h"
 #include "packet.h"
+#include "port.h"
 
 /* Writes the VIP's id, which is its row of counters, into the packet. */
 inline_fn const struct hw_vip *vip_of(struct packet *p)
@@ -13,31 +14,6 @@ inline_fn const struct hw_vip *vip_of(struct packet *p)
 	if (vip)
 		p->vip = vip->id;
 	return vip;
-}
-
-/* Is that TCP port watched? HW_VIP_NO_TCP is below 0: the list has ended before it begins. */
-inline_fn bool vip_has_port(const struct hw_vip *vip, __u16 port)
-{
-	if (!vip->n_tcp)
-		return true;
-	for (__s32 i = 0; i < HW_VIP_PORTS; i++) {
-		if (i >= vip->n_tcp)
-			return false;
-		if (vip->tcp[i] == port)
-			return true;
-	}
-	return false;
-}
-
-inline_fn bool vip_has_udp(const struct hw_vip *vip, __u16 port)
-{
-	for (__u32 i = 0; i < HW_VIP_PORTS; i++) {
-		if (i >= vip->n_udp)
-			return false;
-		if (vip->udp[i] == port)
-			return true;
-	}
-	return false;
 }
 
 /* What is not TCP passes, whatever it is; what remains to be told is under which name it is counted. */

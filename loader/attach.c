@@ -82,7 +82,7 @@ uint32_t attach_query(uint32_t ifindex, char mode[8])
 	return id;
 }
 
-static void program_name(uint32_t id, char out[BPF_OBJ_NAME_LEN])
+void attach_program_name(uint32_t id, char *out)
 {
 	hw_autoclose int fd = bpf_prog_get_fd_by_id(id);
 	struct bpf_prog_info info = {0};
@@ -99,7 +99,7 @@ void attach_say_taken(const char *device, uint32_t ifindex)
 	char mode[8], name[BPF_OBJ_NAME_LEN];
 	uint32_t id = attach_query(ifindex, mode);
 
-	program_name(id, name);
+	attach_program_name(id, name);
 	if (strcmp(name, "xdp_dispatcher") == 0)
 		hw_err("%s: the XDP dispatcher of libxdp (program id %u, %s mode) is there, with programs of others; "
 		       "load with --chain, or remove them first: `xdp-loader unload %s --all`",
@@ -241,13 +241,13 @@ static bool detach_link(const char *file, const char *device)
 bool hw_attach_detach(const char *pin, const char *device)
 {
 	char link[PATH_MAX], chained[PATH_MAX];
-	bool found = false, done = true;
+	bool found = false, done = egress_detach(pin, device);
 
 	if (!attach_pin_path(link, pin, "links", device) || !attach_pin_path(chained, pin, "chains", device))
 		return false;
 	if (access(link, F_OK) == 0) {
 		found = true;
-		done = detach_link(link, device);
+		done = detach_link(link, device) && done;
 	}
 	if (access(chained, F_OK) == 0) {
 		found = true;
@@ -276,6 +276,7 @@ static void describe(struct hw_attachment *a, const char *file, const char *name
 			a->ifindex = 0;
 	}
 	attach_query(a->ifindex, a->mode);
+	a->egress = egress_is_attached(a->ifindex);
 }
 
 static int list_kind(const char *pin, bool chained, struct hw_attachment *out, int n)

@@ -3,7 +3,8 @@
  * The XDP program on a NIC: a bpf_link, pinned as PIN/links/DEVICE, replaced
  * in place; or, with --chain, a place in libxdp's dispatcher, and the program
  * of that place pinned as PIN/chains/DEVICE. bpffs refuses names with dots, so
- * a dot in a device name is a colon there (which no device name holds).
+ * a dot in a device name is a colon there (which no device name holds). Beside
+ * it the tc egress program.
  */
 #pragma once
 
@@ -37,7 +38,14 @@ enum hw_attached hw_attach_link(const char *pin, const char *device, int prog_fd
 enum hw_attached hw_attach_chain(const char *pin, const char *device, struct bpf_object *obj,
 				 const char *program, enum hw_mode mode);
 
-/* Takes our program off the device, whichever way it was put there. False if that failed (said). */
+/*
+ * egress.c: puts the tc egress program on the device, or replaces it there.
+ * Filters of others stay. False if that failed (said, as a warning: what strays
+ * is carried without it, if only it is small enough).
+ */
+bool hw_egress_attach(const char *pin, const char *device, int prog_fd);
+
+/* Takes our programs off the device, whichever way they were put there. False if that failed (said). */
 bool hw_attach_detach(const char *pin, const char *device);
 
 struct hw_attachment {
@@ -45,6 +53,7 @@ struct hw_attachment {
 	uint32_t ifindex;    /* 0: the NIC is gone */
 	char mode[8];        /* "native", "skb", "offload"; "gone" */
 	char attach[8];      /* "link" or "chain"; "other": xdp-loader or the like put it there, over our maps */
+	bool egress;         /* the tc egress program is there too */
 };
 
 /* True if the program is hw_ingress over the map with this id (hw_config's): two homewards may run on a machine. */

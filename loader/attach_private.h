@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What attach.c and chain.c share and nobody else needs. */
+/* What attach.c, chain.c and egress.c share and nobody else needs. */
 #pragma once
 
 #include <limits.h>
@@ -18,6 +18,15 @@ void attach_say_taken(const char *device, uint32_t ifindex);
 /* The id of the XDP program on the device (of libxdp's dispatcher, if there is one); 0: none. mode: as in
  * hw_attachment, may be NULL. */
 uint32_t attach_query(uint32_t ifindex, char mode[8]);
+
+/* "?" if there is no such program. out: BPF_OBJ_NAME_LEN bytes. */
+void attach_program_name(uint32_t id, char *out);
+
+/* Is our tc egress program on the device? */
+bool egress_is_attached(uint32_t ifindex);
+
+/* Takes it off, and the clsact qdisc if that is ours and empty then. False if that failed (said). */
+bool egress_detach(const char *pin, const char *device);
 
 /* Takes our place in the dispatcher back and removes the pin; `file` is the pin. False if that failed (said). */
 bool chain_detach(const char *file, const char *device);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * `homeward load`: attaches the XDP program to the NICs and fills the maps.
- * Order: config whole, NICs looked at, program loaded over the pinned maps (new
+ * `homeward load`: attaches the programs to the NICs and fills the maps. Order:
+ * config whole, NICs looked at, programs loaded over the pinned maps (new
  * ones where there are none), maps filled, then attached; so the program never
  * runs without its config. Where a link of ours is there already the program
  * is replaced in it, and no packet is lost. A first load that fails leaves
@@ -18,6 +18,7 @@
 
 #include "attach.h"
 #include "conf.h"
+#include "egress.skel.h"
 #include "ingress.skel.h"
 #include "nexthop.h"
 #include "nic.h"
@@ -33,6 +34,11 @@ static void conf_release(struct hw_conf **conf)
 static void skel_release(struct ingress **skel)
 {
 	ingress__destroy(*skel);
+}
+
+static void egress_release(struct egress **skel)
+{
+	egress__destroy(*skel);
 }
 
 /* The usual place is mounted if need be, as ip and libxdp do; elsewhere that is the user's. */
@@ -125,13 +131,44 @@ static struct ingress *load_program(const char *pin, const struct hw_conf *conf)
 	return NULL;
 }
 
+/* Gives an object that is not loaded yet the maps of one that is, in place of pinned ones by its own names. */
+static bool share_maps(struct bpf_object *obj, const struct ingress *loaded)
+{
+	const struct bpf_map *from;
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj) {
+		if (!bpf_map__pin_path(map))
+			continue;
+		/* they are pinned already, and not where the object alone would have them */
+		bpf_map__set_pin_path(map, NULL);
+		from = bpf_object__find_map_by_name(loaded->obj, bpf_map__name(map));
+		if (!from || bpf_map__reuse_fd(map, bpf_map__fd(from)))
+			return false;
+	}
+	return true;
+}
+
+/* NULL if the kernel does not take it (said). */
+static struct egress *load_egress(const struct ingress *loaded)
+{
+	struct egress *skel = egress__open();
+
+	if (skel && share_maps(skel->obj, loaded) && !egress__load(skel))
+		return skel;
+	hw_err("the kernel refuses the tc egress program: %s (HOMEWARD_DEBUG=1 shows what the verifier says)",
+	       strerror(errno));
+	egress__destroy(skel);
+	return NULL;
+}
+
 /* The new program takes the old one's name in one step. */
-static bool pin_program(const char *pin, int fd)
+static bool pin_program(const char *pin, const char *name, int fd)
 {
 	char path[4200], fresh[4200];
 
-	snprintf(path, sizeof(path), "%s/ingress", pin);
-	snprintf(fresh, sizeof(fresh), "%s/ingress:new", pin);
+	snprintf(path, sizeof(path), "%s/%s", pin, name);
+	snprintf(fresh, sizeof(fresh), "%s/%s:new", pin, name);
 	unlink(fresh);
 	if (!bpf_obj_pin(fd, fresh) && !rename(fresh, path))
 		return true;
@@ -170,32 +207,26 @@ static bool fill_maps(const char *pin, const struct ingress *skel, const struct 
 
 	hw_pins_init(&pins);
 	return write_schema(bpf_map__fd(skel->maps.hw_schema)) && hw_pins_open(&pins, pin) &&
-	       hw_publish_config(&pins, conf) && hw_publish_forget_nodes(&pins, conf) && publish_nodes(&pins, conf);
+	       hw_publish_config(&pins, conf) && hw_publish_forget_nodes(&pins, conf) && publish_nodes(&pins, conf) &&
+	       hw_publish_mss(&pins, conf);
 }
 
 /* libxdp loads the program itself, as an extension of its dispatcher, over the same maps. */
 static enum hw_attached attach_chain(const struct hw_options *opt, const char *device, const struct ingress *loaded)
 {
 	__attribute__((cleanup(skel_release))) struct ingress *copy = ingress__open();
-	const struct bpf_map *from;
-	struct bpf_map *map;
 
-	if (!copy)
+	if (!copy || !share_maps(copy->obj, loaded))
 		return HW_ATTACH_FAILED;
-	bpf_object__for_each_map(map, copy->obj) {
-		if (!bpf_map__pin_path(map))
-			continue;
-		/* they are pinned already, and not where the object alone would have them */
-		bpf_map__set_pin_path(map, NULL);
-		from = bpf_object__find_map_by_name(loaded->obj, bpf_map__name(map));
-		if (!from || bpf_map__reuse_fd(map, bpf_map__fd(from)))
-			return HW_ATTACH_FAILED;
-	}
 	return hw_attach_chain(opt->pin, device, copy->obj, "hw_ingress", opt->mode);
 }
 
-/* Attaches to all devices, or to none that it was not attached to before. */
-static bool attach_all(const struct hw_options *opt, char **devices, size_t n, const struct ingress *skel)
+/*
+ * Attaches to all devices, or to none that it was not attached to before. The
+ * tc egress program comes second: where it is refused homeward works without.
+ */
+static bool attach_all(const struct hw_options *opt, char **devices, size_t n, const struct ingress *skel,
+		       const struct egress *egress)
 {
 	int prog_fd = bpf_program__fd(skel->progs.hw_ingress);
 	hw_autofree enum hw_attached *done = calloc(n + 1, sizeof(*done));
@@ -206,6 +237,7 @@ static bool attach_all(const struct hw_options *opt, char **devices, size_t n, c
 		done[i] = opt->chain ? attach_chain(opt, devices[i], skel) :
 				       hw_attach_link(opt->pin, devices[i], prog_fd, opt->mode);
 		if (done[i] != HW_ATTACH_FAILED) {
+			hw_egress_attach(opt->pin, devices[i], bpf_program__fd(egress->progs.hw_egress));
 			hw_note("%s: %s", devices[i],
 				done[i] == HW_ATTACH_NEW ? "attached" : "program replaced in place");
 			continue;
@@ -224,11 +256,11 @@ static bool attach_all(const struct hw_options *opt, char **devices, size_t n, c
  * if an agent runs, they are its own, which reads the config on SIGHUP.
  */
 static bool fill_and_attach(const struct hw_options *opt, const struct hw_conf *conf, char **devices, size_t n,
-			    const struct ingress *skel, bool first)
+			    const struct ingress *skel, const struct egress *egress, bool first)
 {
 	if (first)
-		return fill_maps(opt->pin, skel, conf) && attach_all(opt, devices, n, skel);
-	if (!attach_all(opt, devices, n, skel))
+		return fill_maps(opt->pin, skel, conf) && attach_all(opt, devices, n, skel, egress);
+	if (!attach_all(opt, devices, n, skel, egress))
 		return false;
 	if (!hw_pins_agent_runs(opt->pin))
 		return fill_maps(opt->pin, skel, conf);
@@ -240,6 +272,7 @@ static bool fill_and_attach(const struct hw_options *opt, const struct hw_conf *
 static bool load(const struct hw_options *opt, const struct hw_conf *conf, char **devices, size_t n)
 {
 	__attribute__((cleanup(skel_release))) struct ingress *skel = NULL;
+	__attribute__((cleanup(egress_release))) struct egress *egress = NULL;
 	hw_autoclose int lock = pin_directory(opt->pin);
 	char schema[4200];
 	bool first;
@@ -249,8 +282,10 @@ static bool load(const struct hw_options *opt, const struct hw_conf *conf, char 
 	snprintf(schema, sizeof(schema), "%s/hw_schema", opt->pin);
 	first = access(schema, F_OK);
 	skel = load_program(opt->pin, conf);
-	if (skel && fill_and_attach(opt, conf, devices, n, skel, first) &&
-	    pin_program(opt->pin, bpf_program__fd(skel->progs.hw_ingress)))
+	egress = skel ? load_egress(skel) : NULL;
+	if (egress && fill_and_attach(opt, conf, devices, n, skel, egress, first) &&
+	    pin_program(opt->pin, "ingress", bpf_program__fd(skel->progs.hw_ingress)) &&
+	    pin_program(opt->pin, "egress", bpf_program__fd(egress->progs.hw_egress)))
 		return true;
 	if (first)
 		hw_unload_pins(opt->pin);

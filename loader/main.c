@@ -15,8 +15,9 @@
 static const struct hw_verb verbs[] = {
 	{ "load", "[-c FILE] [-p PIN] [-m MODE] [--node NAME] [--chain] [DEV...]",
 	  "attach to NICs and fill the maps",
-	  "Puts the XDP program on the NICs named, or on those of the config, fills the\n"
-	  "maps under the pin path from the config, and exits. The data path works from\n"
+	  "Puts the XDP program on the NICs named, or on those of the config, and on their\n"
+	  "egress a tc program that lowers the MSS of SYN-ACKs, so that strays fit; fills\n"
+	  "the maps under the pin path from the config, and exits. The data path works from\n"
 	  "then on; run `homeward agent` beside it, so that unknown strays are asked about.\n"
 	  "Loading again replaces the program in place, without losing a packet, and takes\n"
 	  "over a changed config.\n"
@@ -26,7 +27,7 @@ static const struct hw_verb verbs[] = {
 	  "cpmnCD", hw_load },
 	{ "unload", "[-p PIN] [DEV...]",
 	  "detach from NICs",
-	  "Takes the XDP program off the NICs named, or off all of them. With the last NIC\n"
+	  "Takes the programs off the NICs named, or off all of them. With the last NIC\n"
 	  "the maps go too, and with them all counters and known flows.\n",
 	  "pD", hw_unload },
 	{ "agent", "[-c FILE] [-p PIN] [--node NAME]",

@@ -5,6 +5,8 @@
  *
  *   PIN/hw_...           the maps (README in maps-schema)
  *   PIN/ingress          the XDP program
+ *   PIN/egress           the tc egress program
+ *   PIN/clsact/DEVICE    an empty directory: the clsact qdisc there was made by us
  *   PIN/links/DEVICE     the pinned bpf_link of each NIC
  *   PIN/chains/DEVICE    with --chain instead: the program in libxdp's dispatcher there
  */
@@ -16,7 +18,7 @@
 /* Every pinned map once: the struct below, opening, and `status` come from this list. */
 #define HW_PINNED_MAPS(M) \
 	M(schema) M(config) M(self) M(wake) M(keys) M(vips) M(ours) M(nodes) M(flows) M(nobody) M(cookies) \
-	M(budgets) M(verdicts) M(node_stats) M(strays) \
+	M(budgets) M(verdicts) M(node_stats) M(strays) M(mss) M(egress_stats) \
 	M(totals) M(vip_view) M(node_view) M(agent_view)
 
 struct hw_pins {

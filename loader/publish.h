@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * From the checked config, and from what the kernel says about routes, to the
- * maps that the XDP program reads: hw_config, hw_keys, hw_vips, hw_ours and hw_nodes.
+ * maps that the XDP program reads: hw_config, hw_keys, hw_vips, hw_ours and hw_nodes,
+ * and hw_mss for the egress program.
  * `load` writes them first; a running agent does so when the config
  * is read again or a way changes. What is in a map already is not written again.
  */
@@ -30,6 +31,16 @@ bool hw_publish_node(const struct hw_pins *pins, const struct hw_conf *conf, con
 
 /* Zeroes the entries of hw_nodes that are not in the config. */
 bool hw_publish_forget_nodes(const struct hw_pins *pins, const struct hw_conf *conf);
+
+/*
+ * hw_mss, from what is in hw_nodes: after those have been published. While no
+ * other node has a usable way what was known last stays, or else the paths are
+ * taken to carry 1500 bytes. Without other nodes nothing is to be lowered.
+ */
+bool hw_publish_mss(const struct hw_pins *pins, const struct hw_conf *conf);
+
+/* The pure part: room is the largest inner packet that can be carried, bytes. Not below HW_MSS4_LEAST, HW_MSS6_LEAST. */
+struct hw_mss hw_publish_mss_of(uint32_t room);
 
 /*
  * The pure part of hw_publish_node(): everything that a CARRY to this node

@@ -2,8 +2,8 @@
 /*
  * The ways to the other nodes, kept true: resolved again whenever the kernel
  * says that something changed, and now and then, which keeps the neighbours
- * fresh. And NICs: one that goes away takes its XDP program with it, so when it
- * is there again the program is put back.
+ * fresh. And NICs: one that goes away takes its programs with it, so when it is
+ * there again they are put back.
  */
 #include <net/if.h>
 #include <string.h>
@@ -55,6 +55,7 @@ void hw_routes_refresh(struct hw_agent_state *a)
 	find_nic(a);
 	for (size_t i = 0; i < a->conf->n_nodes; i++)
 		refresh(a, &a->conf->nodes[i]);
+	hw_publish_mss(&a->pins, a->conf);
 }
 
 /* The place that remembers a NIC; a free one if it is new; NULL: there is none. */
@@ -64,6 +65,18 @@ static struct hw_attachment *remembered(struct hw_agent_state *a, const char *de
 		if (!a->seen[i].device[0] || !strcmp(a->seen[i].device, device))
 			return &a->seen[i];
 	return NULL;
+}
+
+/* There is none where the stock xdp-loader has loaded: then none was there before. */
+static void reattach_egress(const struct hw_agent_state *a, const char *device)
+{
+	hw_autoclose int fd = -1;
+	char path[4200];
+
+	snprintf(path, sizeof(path), "%s/egress", a->pins.path);
+	fd = bpf_obj_get(path);
+	if (fd >= 0)
+		hw_egress_attach(a->pins.path, device, fd);
 }
 
 static enum hw_mode mode_of(const struct hw_attachment *was)
@@ -88,7 +101,9 @@ void hw_routes_reattach(struct hw_agent_state *a)
 			*was = nic[i];
 		if (nic[i].ifindex || strcmp(nic[i].attach, "link") || !if_nametoindex(nic[i].device) || a->ingress < 0)
 			continue;
-		if (hw_attach_link(a->pins.path, nic[i].device, a->ingress, mode_of(was)) != HW_ATTACH_FAILED)
-			hw_note("%s: is there again; attached", nic[i].device);
+		if (hw_attach_link(a->pins.path, nic[i].device, a->ingress, mode_of(was)) == HW_ATTACH_FAILED)
+			continue;
+		reattach_egress(a, nic[i].device);
+		hw_note("%s: is there again; attached", nic[i].device);
 	}
 }

@@ -3,6 +3,9 @@
  * `homeward stats`: what became of the packets, since the maps were made: by
  * verdict, by VIP, by node; and what the agent did, since it was started.
  */
+#include <errno.h>
+#include <string.h>
+
 #include "rows.h"
 
 /* struct hw_agent_view, counter by counter. */
@@ -96,6 +99,30 @@ static struct json_object *agent_row(const struct hw_snapshot *s)
 	return o;
 }
 
+/* NULL on error (said). */
+static struct json_object *egress_row(const struct hw_snapshot *s)
+{
+	struct hw_egress_stats sum;
+	struct json_object *o;
+
+	if (!hw_pins_sum(s->pins.egress_stats, 0, (uint64_t *)&sum, sizeof(sum) / 8)) {
+		hw_err("%s/hw_egress_stats: %s", s->pins.path, strerror(errno));
+		return NULL;
+	}
+	o = json_object_new_object();
+	hw_put_count(o, "clamped", sum.clamped);
+	return o;
+}
+
+static void print_egress(struct json_object *egress)
+{
+	uint64_t clamped = hw_json_count(egress, "clamped");
+
+	if (clamped)
+		printf("\n%llu SYNs and SYN-ACKs left with a lower MSS, so that strays fit.\n",
+		       (unsigned long long)clamped);
+}
+
 static struct json_object *counter_row(const char *name, uint64_t count, const char *action, const char *text)
 {
 	struct json_object *o = json_object_new_object();
@@ -171,7 +198,7 @@ int hw_stats(const struct hw_options *opt)
 {
 	hw_autosnapshot struct hw_snapshot *s = hw_snapshot_take(opt->pin);
 	hw_autojson struct json_object *o = json_object_new_object();
-	struct json_object *verdicts, *vips;
+	struct json_object *verdicts, *vips, *egress;
 
 	if (!s)
 		return HW_SYSTEM;
@@ -180,8 +207,10 @@ int hw_stats(const struct hw_options *opt)
 	json_object_object_add(o, "verdicts", verdicts);
 	json_object_object_add(o, "vips", vips);
 	json_object_object_add(o, "nodes", hw_row_nodes(s));
+	egress = egress_row(s);
+	json_object_object_add(o, "egress", egress);
 	json_object_object_add(o, "agent", agent_row(s));
-	if (!verdicts || !vips)
+	if (!verdicts || !vips || !egress)
 		return HW_SYSTEM;
 	if (opt->json) {
 		hw_json_print(stdout, o);
@@ -190,6 +219,7 @@ int hw_stats(const struct hw_options *opt)
 	print_verdicts(verdicts);
 	print_vips(vips);
 	print_nodes(hw_json_at(o, "nodes"), s->config.node);
+	print_egress(egress);
 	print_agent(hw_json_at(o, "agent"));
 	return HW_DONE;
 }

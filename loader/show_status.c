@@ -59,7 +59,12 @@ static struct json_object *interfaces(const struct hw_snapshot *s, struct json_o
 		hw_put_text(o, "mode", nic[i].mode);
 		hw_put_text(o, "attach", nic[i].attach);
 		json_object_object_add(o, "ifindex", nic[i].ifindex ? json_object_new_uint64(nic[i].ifindex) : NULL);
+		hw_put_bool(o, "egress", nic[i].egress);
 		json_object_array_add(rows, o);
+		if (nic[i].ifindex && !nic[i].egress)
+			warn(warnings, "%s lacks the tc egress program, so clients are not told to send packets that "
+			     "fit when they stray: `homeward load %s`, or advmss on the routes to clients",
+			     nic[i].device, nic[i].device);
 		if (!nic[i].ifindex)
 			warn(warnings, "%s is gone, and the program with it: `homeward load %s` once it is back, "
 			     "or `homeward unload %s`", nic[i].device, nic[i].device, nic[i].device);

@@ -20,7 +20,12 @@
 /* Only what is ours by name: the directory may hold somebody else's pins. */
 static bool is_ours(const char *name)
 {
-	return !strncmp(name, "hw_", 3) || !strcmp(name, "ingress") || !strcmp(name, "ingress:new");
+	static const char *const programs[] = { "ingress", "ingress:new", "egress", "egress:new" };
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (!strcmp(name, programs[i]))
+			return true;
+	return !strncmp(name, "hw_", 3);
 }
 
 static void remove_directory(const char *path)

@@ -116,6 +116,23 @@ struct hw_node {
 	char  device[16];
 };
 
+/*
+ * hw_mss: array of 1. The largest MSS that a SYN from a VIP may announce, so that
+ * what the client sends fits between nodes with the encapsulation. 0: any.
+ */
+struct hw_mss {
+	__u32 mss4;               /* of connections over IPv4 */
+	__u32 mss6;
+};
+
+#define HW_MSS4_LEAST 536     /* a client sends no less than this whatever it is told: RFC 9293, 3.7.1 */
+#define HW_MSS6_LEAST 1220    /* 1280 - 60: no path is narrower (RFC 8200, 5), so no IPv6 sender expects less */
+
+/* hw_egress_stats: per-CPU array of 1 */
+struct hw_egress_stats {
+	__u64 clamped;            /* SYNs and SYN-ACKs whose MSS was lowered */
+};
+
 /* hw_flows, hw_nobody, hw_cookies: hash by flow */
 struct hw_flow_key {
 	__u8  client[16];
@@ -243,6 +260,8 @@ struct hw_mark {
 	__u32 reserved;
 };
 
+_Static_assert(sizeof(struct hw_mss) == 8, "schema");
+_Static_assert(sizeof(struct hw_egress_stats) == 8, "schema");
 _Static_assert(sizeof(struct hw_flow_key) == 24, "schema");
 _Static_assert(sizeof(struct hw_flow) == 48, "schema");
 _Static_assert(sizeof(struct hw_nobody) == 16, "schema");

@@ -11,10 +11,13 @@ usage() {
 	cat <<'EOF'
 usage: lab.sh [-n NAME] COMMAND      (NAME: letters and digits; default $HW_LAB, else "dev")
 
-  up [-6] [-b] [-s MB]  build the lab; VIPs routed to a
-                          -6     the nodes' endpoints are IPv6
-                          -b     nodes reach each other by a second NIC, "core"
-                          -s MB  size of http://VIP/big (default 32)
+  up [-6] [-b] [-a] [-u MTU] [-s MB]
+                        build the lab; VIPs routed to a
+                          -6      the nodes' endpoints are IPv6
+                          -b      nodes reach each other by a second NIC, "core"
+                          -a      no advmss on the PoPs' routes
+                          -u MTU  of "core" (default 1500)
+                          -s MB   size of http://VIP/big (default 32)
   down                  remove it, whatever state it is in
   status                what runs, and where the route points
   route POP             route both VIPs to a, b or c; "none" drops the packets
@@ -137,7 +140,8 @@ add_client() {
 # The PoP's link to the router. An advertised MSS of 1500 - 72 - 40 (or 60)
 # leaves room for the encapsulation in whatever a client sends.
 add_uplink() {
-	local pop=$1 n
+	local pop=$1 n mss4=" advmss 1388" mss6=" advmss 1368"
+	[ "$(setting advmss)" = 1 ] || mss4="" mss6=""
 	n=$(number "$pop")
 	ip -n "$(net router)" link add name "pop-$pop" type veth peer name uplink netns "$(net "$pop")"
 	plain router "pop-$pop"
@@ -154,8 +158,8 @@ add_uplink() {
 		address add 198.18.1$n.2/24 dev uplink
 		address add 2001:db8:$n::2/64 dev uplink nodad
 		link set uplink up
-		route add default via 198.18.1$n.1 advmss 1388
-		route add default via 2001:db8:$n::1 advmss 1368
+		route add default via 198.18.1$n.1$mss4
+		route add default via 2001:db8:$n::1$mss6
 	EOF
 }
 
@@ -176,8 +180,9 @@ add_endpoint() {
 	plain core "pop-$pop"
 	plain "$pop" core
 	pass core "pop-$pop"
-	ip -n "$(net core)" link set "pop-$pop" master bridge up
+	ip -n "$(net core)" link set "pop-$pop" mtu "$(setting mtu)" master bridge up
 	ip -n "$(net "$pop")" -batch - <<-EOF
+		link set core mtu $(setting mtu)
 		address add 198.18.0.$n/24 dev core
 		address add 2001:db8:e::$n/64 dev core nodad
 		link set core up
@@ -352,11 +357,13 @@ homeward() {
 # --- the lab as a whole ---
 
 up() {
-	local outer=4 backbone=0 size=32 pop opt filling
-	while getopts 6bs: opt; do
+	local outer=4 backbone=0 advmss=1 mtu=1500 size=32 pop opt filling
+	while getopts 6bau:s: opt; do
 		case $opt in
 		6) outer=6 ;;
 		b) backbone=1 ;;
+		a) advmss=0 ;;
+		u) mtu=$OPTARG ;;
 		s) size=$OPTARG ;;
 		*) usage >&2; exit 1 ;;
 		esac
@@ -365,7 +372,7 @@ up() {
 	mkdir "$dir" 2>/dev/null || die "there is a lab \"$name\" already: lab.sh -n $name down"
 	trap 'echo "lab: failed, cleaning up" >&2; down' EXIT
 	mkdir "$dir/pids" "$dir/log" "$dir/www"
-	printf 'outer=%s\nbackbone=%s\n' "$outer" "$backbone" >"$dir/settings"
+	printf '%s\n' "outer=$outer" "backbone=$backbone" "advmss=$advmss" "mtu=$mtu" >"$dir/settings"
 	clang -target bpf -O2 -I"/usr/include/$(uname -m)-linux-gnu" -c "$root/tests/lab/pass.bpf.c" -o "$dir/pass.bpf.o"
 	head -c "${size}M" /dev/urandom >"$dir/www/big" &
 	filling=$!
