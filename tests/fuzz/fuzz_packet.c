@@ -21,7 +21,7 @@ static void world_fixed(void)
 	static const uint16_t web[] = { 80, 443 };
 	struct table *t = table_of(&hw_nodes);
 	const struct { const char *address; unsigned id, flags, n; } vips[] = {
-		{ VIP4, 1 }, { VIP6, 2 }, { "203.0.113.2", 3, 0, 2 }, { "203.0.113.3", 4, HW_VIP_INVISIBLE },
+		{ VIP4, 1, 0, 0 }, { VIP6, 2, 0, 0 }, { "203.0.113.2", 3, 0, 2 }, { "203.0.113.3", 4, HW_VIP_INVISIBLE, 0 },
 	};
 	struct hw_addr key;
 

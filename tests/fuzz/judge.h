@@ -76,6 +76,33 @@ static inline struct place judge_tunnel(const struct frame *f, int endpoint)
 	return out;
 }
 
+/* No node may carry what comes from these. */
+static const struct {
+	const char *prefix;
+	unsigned bits;
+} no_clients[] = {
+	{ "0.0.0.0", 8 }, { "127.0.0.0", 8 }, { "169.254.0.0", 16 }, { "224.0.0.0", 3 }, { "::", 128 }, { "::1", 128 },
+	{ "fe80::", 10 }, { "ff00::", 8 }, { VIP4, 32 }, { VIP6, 128 }, { SELF_IP4, 32 }, { PEER_IP4, 32 },
+	{ SELF_IP6, 128 }, { PEER_IP6, 128 },
+};
+
+static inline void judge_client(const struct frame *f, const struct place *in)
+{
+	const uint8_t *src = place_addrs(f, in);
+
+	for (size_t i = 0; i < sizeof(no_clients) / sizeof(no_clients[0]); i++) {
+		bool six = strchr(no_clients[i].prefix, ':');
+		struct hw_addr p = addr_of(no_clients[i].prefix);
+		unsigned bits = no_clients[i].bits, same = 0;
+
+		if (six != (in->family == 6))
+			continue;
+		while (same < bits && !((src[same / 8] ^ p.b[same / 8 + (six ? 0 : 12)]) << same % 8 & 0x80))
+			same++;
+		cr_assert(same < bits, "a packet from %s is carried", no_clients[i].prefix);
+	}
+}
+
 /* What a node may carry: TCP to a VIP, whole, no bare SYN. Returns the inner headers. */
 static inline struct place judge_inner(const struct frame *f, const struct place *out)
 {
@@ -88,6 +115,7 @@ static inline struct place judge_inner(const struct frame *f, const struct place
 	cr_assert(in.family == 6 || !(get16(f->b + in.at + 6) & 0x3fff), "a fragment is carried");
 	flags = f->b[in.l4 + 13];
 	cr_assert((flags & (SYN | ACK | RST | FIN)) != SYN, "a bare SYN is carried");
+	judge_client(f, &in);
 	return in;
 }
 
