@@ -132,8 +132,9 @@ unit: all $(UNIT)
 packet: $(PACKET)
 	@set -e; for t in $(PACKET); do echo "== $$t"; $$t; done
 
-# What was found is kept in build/fuzz/found and searched first the next time.
-fuzz: $(FUZZERS) $(B)/fuzz/seed
+# What reached something new is kept in build/fuzz/found, where the next run goes on.
+fuzz: deps
+	@$(MAKE) --no-print-directory -j2 $(FUZZERS) $(B)/fuzz/seed
 	@tests/fuzz/run $(B)/fuzz $(SECONDS)
 
 lab: all $(LABTOOLS)

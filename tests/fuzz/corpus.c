@@ -13,7 +13,7 @@
 static const struct situation situations[] = {
 	{ .socket = SOCKET_NONE }, { .socket = SOCKET_FULL }, { .socket = SOCKET_LISTEN, .cookie = 1 },
 	{ .home = 2, .any_vip = 1 }, { .home = 3, .key_current = 1 }, { .home = 6, .any_vip = 1 },
-	{ .any_vip = 1, .linear = 30 }, { .socket = SOCKET_REQUEST }, { .socket = SOCKET_TIMEWAIT },
+	{ .any_vip = 1, .linear = 120 }, { .socket = SOCKET_REQUEST }, { .socket = SOCKET_TIMEWAIT },
 	{ .mark = MARK_DELIVER, .asleep = 1 }, { .home = 2, .headroom = 30 }, { .witness = 1, .nobody = 1 },
 };
 #define SITUATIONS (sizeof(situations) / sizeof(situations[0]))
@@ -32,12 +32,12 @@ static void seed_write(const char *dir, const char *name, int i, const void *hea
 		  "%s: %s", path, strerror(errno));
 }
 
-/* Each in two situations, in turn, and with the endpoint that it is sent to. */
+/* Each in three situations, by turns, and with the endpoint that it is sent to. */
 static void packets_write(const char *dir)
 {
-	for (unsigned i = 0; i < 2u * n_seeds; i++) {
-		const struct frame *f = &seeds[i / 2];
-		struct situation s = situations[i % 2 ? i / 2 % SITUATIONS : i % 3];
+	for (unsigned i = 0; i < 3u * n_seeds; i++) {
+		const struct frame *f = &seeds[i / 3];
+		struct situation s = situations[(i % 3 * 5 + i / 3) % SITUATIONS];
 		struct hw_addr self6 = addr_of(SELF_IP6);
 
 		s.endpoint6 = f->len >= ETH + 40 && memcmp(f->b + ETH + 24, self6.b, 16) == 0;

@@ -117,8 +117,8 @@ static struct xdp_md frame_in(const struct frame *f)
 	size_t meta = native.s.mark % MARKS ? sizeof(mark) : 0, linear = f->len;
 	uint8_t *data = native.memory + HEADROOM;
 
-	if (native.s.linear && linear > ETH + 4u * native.s.linear)
-		linear = ETH + 4u * native.s.linear;
+	if (native.s.linear && linear > ETH + native.s.linear)
+		linear = ETH + native.s.linear;
 	if (native.s.mark % MARKS == MARK_OTHER)
 		mark.replay_mark++;
 	ASAN_UNPOISON_MEMORY_REGION(native.memory, 32768);

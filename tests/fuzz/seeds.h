@@ -33,8 +33,11 @@ static inline void seeds_client(int family)
 	for (unsigned tos = 0; tos < 4; tos++)
 		seed_tcp((struct tcp){ .family = family, .tos = 0xb8 | tos, .payload = 1 });
 	seed_tcp((struct tcp){ .family = family, .doff = 8, .payload = 100 });
-	seed_tcp((struct tcp){ .family = family, .payload = 1400 });
 	seed_tcp((struct tcp){ .family = family, .payload = 1460 });
+	for (unsigned overhead = 52; overhead <= 72; overhead += 20) /* what just fits, and what does not */
+		for (unsigned more = 0; more < 2; more++)
+			seed_tcp((struct tcp){ .family = family,
+					       .payload = MTU - overhead - (family == 6 ? 60 : 40) + more });
 	seed_tcp((struct tcp){ .family = family, .pad = 6 });
 	seed_tcp((struct tcp){ .family = family, .proto = 17 });
 	seed_tcp((struct tcp){ .family = family, .vlan = true });

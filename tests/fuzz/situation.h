@@ -16,7 +16,7 @@ struct situation {
 	uint8_t socket;   /* % SOCKETS: what every lookup finds */
 	uint8_t home;     /* % (WAYS + 2): every flow is known to live there; 0: none is; WAYS + 1: at no node */
 	uint8_t mark;     /* % MARKS: what the agent wrote in front of it */
-	uint8_t linear;   /* not 0: so many words of the frame, behind Ethernet, are linear, the rest is in fragments */
+	uint8_t linear;   /* not 0: so many bytes behind Ethernet are linear, the rest of the frame is in fragments */
 	uint8_t headroom; /* so many words less than 32 in front of it */
 	uint8_t ports;    /* of any_vip */
 	uint32_t una, rcv; /* of the socket */
