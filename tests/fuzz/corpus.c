@@ -60,6 +60,7 @@ static void messages_write(const char *dir)
 static void configs_write(const char *dir)
 {
 	static const char keys[] = "\0# two keys\n7 00112233445566778899aabbccddeeff\n9 ffeeddccbbaa99887766554433221100\n";
+	static const char bounds[] = "\0" "255 00112233445566778899aabbccddeeff\n256 00\nx 00112233445566778899aabbccddeeff 1\n";
 	FILE *f = fopen("loader/homeward.yaml", "r");
 	char text[8192], *key, *p;
 	size_t len;
@@ -71,6 +72,7 @@ static void configs_write(const char *dir)
 	key = strstr(text, "homeward.keys ");
 	cr_assert(key);
 	memcpy(key, "101 #         ", 14);
+	seed_write(dir, "conf", 4, text, strlen(text), bounds, sizeof(bounds) - 1);
 	for (int i = 0; i < 4; i++) {
 		seed_write(dir, "conf", i, text, strlen(text), keys, i % 2 ? sizeof(keys) - 1 : 0);
 		if (i == 1)
