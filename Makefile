@@ -3,11 +3,13 @@
 #   make          builds ./homeward (installs nothing)
 #   make demo     installs what is missing, builds, and shows the main job in a lab of namespaces
 #   make test     installs what is missing, builds, runs all tests (as root)
+#   make fuzz     SECONDS=60, split evenly over the fuzzers (part of make test)
 #   make install  DESTDIR= PREFIX=
 #   make deps     installs what building and testing need (Debian 12)
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
+SECONDS ?= 60
 CC      ?= gcc
 CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
@@ -32,12 +34,13 @@ SANOBJ  := $(patsubst loader/%.c,$(B)/san/%.o,$(filter-out loader/main.c,$(SRC))
 SANLIB  := $(B)/san/loader.a
 UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 PACKET  := $(patsubst tests/packet/%.c,$(B)/packet/%,$(wildcard tests/packet/test_*.c))
+FUZZERS := $(addprefix $(B)/fuzz/,packet wire conf kernel)
 LABTOOLS := $(patsubst tests/lab/%.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tests/lab/*.c)))
 HEADERS := $(wildcard loader/*.h maps-schema/*.h)
 BPFOBJ  := $(patsubst bpf/%.bpf.c,$(B)/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKEL    := $(BPFOBJ:.bpf.o=.skel.h)
 
-.PHONY: all deps demo test unit packet lab install clean
+.PHONY: all deps demo test unit packet fuzz lab install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -77,6 +80,31 @@ $(B)/packet/%: tests/packet/%.c $(wildcard tests/packet/*.h) $(SKEL) $(wildcard 
 	@mkdir -p $(@D)
 	$(call say,TEST)$(CC) $(ALLCFLAGS) $(SAN) -o $@ $< -lbpf -ljson-c -lcriterion
 
+# --- fuzzing: three libFuzzer targets (clang), one that works on the loaded program
+
+FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g $(WARN) -Wno-unused-function -I. -I$(B) -Itests/fuzz
+# unaligned loads are what BPF programs do; clang knows some attributes for its BPF target only
+FUZZ_SAN := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment \
+	-fno-omit-frame-pointer -Wno-unknown-attributes -Wno-ignored-attributes
+FUZZ_OF  = $(wildcard tests/fuzz/*.h tests/fuzz/criterion/*.h tests/packet/*.h bpf/*) $(HEADERS)
+FUZZ_LOADER := $(patsubst %,loader/%.c,addr conf conf_schema conf_value diag keys log nearest textfile wire yaml_tree)
+
+$(B)/fuzz/packet: tests/fuzz/fuzz_packet.c $(FUZZ_OF)
+	@mkdir -p $(@D)
+	$(call say,FUZZ)$(CLANG) $(FUZZ_CFLAGS) $(FUZZ_SAN) -o $@ $<
+
+$(B)/fuzz/wire $(B)/fuzz/conf: $(B)/fuzz/%: tests/fuzz/fuzz_%.c $(FUZZ_LOADER) $(FUZZ_OF)
+	@mkdir -p $(@D)
+	$(call say,FUZZ)$(CLANG) $(FUZZ_CFLAGS) $(FUZZ_SAN) -o $@ $< $(FUZZ_LOADER) $(LIBLIBS)
+
+$(B)/fuzz/kernel: tests/fuzz/kernel.c $(FUZZ_OF) $(SKEL)
+	@mkdir -p $(@D)
+	$(call say,FUZZ)$(CC) $(FUZZ_CFLAGS) -O2 -o $@ $< -lbpf -ljson-c
+
+$(B)/fuzz/seed: tests/fuzz/corpus.c $(FUZZ_OF) tests/packet/edge.jsonl loader/homeward.yaml
+	@mkdir -p $(@D)
+	$(call say,FUZZ)$(CC) $(FUZZ_CFLAGS) -o $@ $< -ljson-c && $@ $(B)/fuzz/seeds
+
 # The lab's tools, among them talk: thousands of connections that check every byte.
 $(LABTOOLS): $(B)/%: tests/lab/%.c
 	@mkdir -p $(@D)
@@ -92,8 +120,8 @@ demo: deps
 	@tests/lab/demo.sh
 
 test: deps
-	$(MAKE) --no-print-directory -j2 all $(UNIT) $(PACKET) $(LABTOOLS)
-	$(MAKE) --no-print-directory unit packet lab
+	$(MAKE) --no-print-directory -j2 all $(UNIT) $(PACKET) $(FUZZERS) $(B)/fuzz/seed $(LABTOOLS)
+	$(MAKE) --no-print-directory unit packet fuzz lab
 
 # --- the tests, one by one
 
@@ -103,6 +131,11 @@ unit: all $(UNIT)
 
 packet: $(PACKET)
 	@set -e; for t in $(PACKET); do echo "== $$t"; $$t; done
+
+# What reached something new is kept in build/fuzz/found, where the next run goes on.
+fuzz: deps
+	@$(MAKE) --no-print-directory -j2 $(FUZZERS) $(B)/fuzz/seed
+	@tests/fuzz/run $(B)/fuzz $(SECONDS)
 
 lab: all $(LABTOOLS)
 	bats tests/lab

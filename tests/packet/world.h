@@ -19,19 +19,14 @@
 
 #include "frame.h"
 #include "ingress.skel.h"
+#include "rows.h"
 
 #define ROWS      64    /* of counters that are looked at: VIP ids below this */
-#define NODE_FAR  3     /* its way is another NIC */
-#define NODE_GONE 4     /* known, no next hop */
-#define NODE6_FAR 13    /* the same, IPv6 endpoint */
-#define NODE_MAX  1023
-#define OTHER_KEY 9     /* valid, does not sign */
 #define VIP_PORTS4 "203.0.113.2" /* TCP ports 80 and 443 only, id 3 */
 #define VIP_DARK4  "203.0.113.3" /* invisible, id 4 */
 #define VIP_FULL4  "203.0.113.4" /* as many ports as can be, 1000 to 1031, id 5 */
 #define VIP_UDP4   "203.0.113.6" /* no TCP; as many UDP ports as can be, 2000 to 2031, id 8 */
 #define VIP_UDP6   "2001:db8:113::6" /* the same, id 9 */
-#define MTU        1500
 #define SECOND     1000000000ull
 
 struct stray {
@@ -169,12 +164,8 @@ static inline void world_load(void)
 
 static inline void key_put(unsigned id)
 {
-	struct hw_key key = { .valid = 1 };
+	struct hw_key key = key_row(id);
 
-	for (int i = 0; i < 16; i++) {
-		((uint8_t *)key.data)[i] = test_key(0, i) + id;
-		((uint8_t *)key.control)[i] = test_key(1, i) + id;
-	}
 	row_put(w.skel->maps.hw_keys, id, &key);
 }
 
@@ -196,11 +187,7 @@ static inline void vip_row_put(const char *address, struct hw_vip vip)
 
 static inline void vip_put(const char *address, unsigned id, unsigned flags, unsigned n, const uint16_t *ports)
 {
-	struct hw_vip vip = { .id = id, .flags = flags, .n_tcp = n };
-
-	if (n)
-		memcpy(vip.tcp, ports, n * sizeof(*ports));
-	vip_row_put(address, vip);
+	vip_row_put(address, vip_row(address, id, flags, n, ports));
 }
 
 static inline void vips_with_udp(void)
@@ -220,47 +207,19 @@ static inline void vips_with_udp(void)
 	vip_row_put(VIP_UDP6, full);
 }
 
-/* The entry of a node, with all that is constant for packets to it, as maps.h demands of the agent. */
-static inline void node_put(unsigned id, const char *self, const char *address, unsigned ifindex, bool usable)
+static inline void node_put(const struct way *way)
 {
-	static const struct frame nothing;
-	struct hw_node node = { .usable = usable, .ifindex = ifindex, .mtu = MTU, .addr = addr_of(address) };
-	bool six = strchr(address, ':');
-	struct tun t = { .family = six ? 6 : 4, .from_self = true, .from = self, .to = address, .no_check = true };
-	size_t ip = six ? 40 : 20;
-	struct frame f;
+	struct hw_node node = node_row(way, way->far ? w.far_ifindex : 1);
 
-	build_tun(&f, &t, &nothing, 0, (const uint8_t[8]){ 0 });
-	/* what the program fills in: lengths, header checksum, source port, key id, flow label */
-	if (six) {
-		set16(f.b + ETH + 2, 0);
-		set16(f.b + ETH + 4, 0);
-	} else {
-		set16(f.b + ETH + 2, 0);
-		set16(f.b + ETH + 10, 0);
-	}
-	set16(f.b + ETH + ip, 0);
-	set16(f.b + ETH + ip + 4, 0);
-	f.b[ETH + ip + 8 + 13] = 0;
-	node.overhead = f.len - ETH;
-	memcpy(node.head, f.b, f.len);
-	node.ip_sum = six ? 0 : htons(sum_bytes(f.b + ETH, 20, 0));
-	node.udp_sum = htons(sum_bytes(f.b + ETH + ip, 8 + 24, sum_pseudo(six ? 6 : 4, f.b + ETH + (six ? 8 : 12), 17, 0)));
-	snprintf(node.name, sizeof(node.name), "node%u", id);
-	row_put(w.skel->maps.hw_nodes, id, &node);
-	our_put(address, id);
+	row_put(w.skel->maps.hw_nodes, way->id, &node);
+	our_put(way->address, way->id);
 }
 
 static inline void world_nodes(void)
 {
-	node_put(SELF, SELF_IP4, SELF_IP4, 1, false);
-	node_put(PEER, SELF_IP4, PEER_IP4, 1, true);
-	node_put(NODE_FAR, SELF_IP4, "198.51.100.3", w.far_ifindex, true);
-	node_put(NODE_GONE, SELF_IP4, "198.51.100.4", 1, false);
-	node_put(NODE_MAX, SELF_IP4, "198.51.100.250", 1, true);
-	node_put(PEER6, SELF_IP6, PEER_IP6, 1, true);
+	for (size_t i = 0; i < WAYS; i++)
+		node_put(&ways[i]);
 	our_put(SELF_IP6, SELF);
-	node_put(NODE6_FAR, SELF_IP6, "2001:db8:e::3", w.far_ifindex, true);
 }
 
 /* Our endpoint is of this family. */
