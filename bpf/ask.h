@@ -68,7 +68,7 @@ inline_fn __u64 budget_after(struct hw_budget *b, __u64 now, __u64 gap)
 	return (until > now ? until : now) + gap;
 }
 
-/* The row of a client's /24 or /48 (RFC 4291 text order: the first 15 or 6 bytes of the 16). */
+/* The row of a client's /24 or /48. */
 inline_fn __u32 prefix_row(const struct packet *p)
 {
 	const __u32 *w = (const __u32 *)&p->src;

@@ -33,7 +33,7 @@
 #define POLL_LAST  (20 * HW_MILLISECOND)      /* and for so long after the last */
 #define DROWSY_NS  HW_MILLISECOND             /* longer than XDP takes to write a record */
 #define RING_BATCH 512                        /* records a turn, so that the loop stays responsive */
-#define STALE_NS   (500 * HW_MILLISECOND)     /* older records were left by an agent that died */
+#define STALE_NS   (500 * HW_MILLISECOND)     /* older records were left by an agent that died, or by us when we were busy */
 #define SETTLE_NS  (10 * HW_MILLISECOND)      /* routes change in bursts: resolve once after one */
 #define ROUTES_NS  (10 * HW_SECOND)
 #define NOBODY_NS  (1500 * HW_MILLISECOND)

@@ -250,6 +250,12 @@ static bool attach_all(const struct hw_options *opt, char **devices, size_t n, c
 	return true;
 }
 
+static bool pin_programs(const char *pin, const struct ingress *skel, const struct egress *egress)
+{
+	return pin_program(pin, "ingress", bpf_program__fd(skel->progs.hw_ingress)) &&
+	       pin_program(pin, "egress", bpf_program__fd(egress->progs.hw_egress));
+}
+
 /*
  * The first time the maps are filled before a packet is seen. Later they are
  * the running program's, so they are only touched once all NICs are ours; and
@@ -259,8 +265,9 @@ static bool fill_and_attach(const struct hw_options *opt, const struct hw_conf *
 			    const struct ingress *skel, const struct egress *egress, bool first)
 {
 	if (first)
-		return fill_maps(opt->pin, skel, conf) && attach_all(opt, devices, n, skel, egress);
-	if (!attach_all(opt, devices, n, skel, egress))
+		return fill_maps(opt->pin, skel, conf) && pin_programs(opt->pin, skel, egress) &&
+		       attach_all(opt, devices, n, skel, egress);
+	if (!attach_all(opt, devices, n, skel, egress) || !pin_programs(opt->pin, skel, egress))
 		return false;
 	if (!hw_pins_agent_runs(opt->pin))
 		return fill_maps(opt->pin, skel, conf);
@@ -283,9 +290,7 @@ static bool load(const struct hw_options *opt, const struct hw_conf *conf, char 
 	first = access(schema, F_OK);
 	skel = load_program(opt->pin, conf);
 	egress = skel ? load_egress(skel) : NULL;
-	if (egress && fill_and_attach(opt, conf, devices, n, skel, egress, first) &&
-	    pin_program(opt->pin, "ingress", bpf_program__fd(skel->progs.hw_ingress)) &&
-	    pin_program(opt->pin, "egress", bpf_program__fd(egress->progs.hw_egress)))
+	if (egress && fill_and_attach(opt, conf, devices, n, skel, egress, first))
 		return true;
 	if (first)
 		hw_unload_pins(opt->pin);

@@ -352,31 +352,31 @@ int hw_netlink_fd(const struct hw_netlink *nl)
 	return nl_socket_get_fd(nl->listen);
 }
 
-static unsigned change_of(const struct nlmsghdr *h)
+/* A route, a neighbour, an address, a link or its MTU? */
+static bool is_change(const struct nlmsghdr *h)
 {
 	switch (h->nlmsg_type) {
 	case RTM_NEWLINK: /* also tells of a new MTU */
 	case RTM_DELLINK:
-		return HW_CHANGE_LINKS | HW_CHANGE_ROUTES;
+		return true;
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH: /* the forwarding tables of bridges come here too */
-		return ((const struct ndmsg *)nlmsg_data(h))->ndm_family == AF_BRIDGE ? 0 : HW_CHANGE_ROUTES;
+		return ((const struct ndmsg *)nlmsg_data(h))->ndm_family != AF_BRIDGE;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
-		return HW_CHANGE_ROUTES;
+		return true;
 	default:
-		return 0;
+		return false;
 	}
 }
 
-unsigned hw_netlink_read(struct hw_netlink *nl)
+bool hw_netlink_read(struct hw_netlink *nl)
 {
-	const unsigned all = HW_CHANGE_LINKS | HW_CHANGE_ROUTES;
 	/* as large as the kernel ever makes a datagram, and aligned for nlmsghdr */
 	static uint32_t buf[32768 / sizeof(uint32_t)];
-	unsigned changes = 0;
+	bool changed = false;
 
 	for (;;) {
 		ssize_t n = recv(nl_socket_get_fd(nl->listen), buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC);
@@ -386,16 +386,16 @@ unsigned hw_netlink_read(struct hw_netlink *nl)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == ENOBUFS) { /* some were lost; what is left must be read off all the same */
-			changes = all;
+			changed = true;
 			continue;
 		}
 		if (n <= 0)
-			return changes;
+			return changed;
 		if (n > (ssize_t)sizeof(buf)) {
-			changes = all;
+			changed = true;
 			continue;
 		}
 		for (; nlmsg_ok(h, left); h = nlmsg_next(h, &left))
-			changes |= change_of(h);
+			changed |= is_change(h);
 	}
 }

@@ -39,13 +39,10 @@ void hw_netlink_close(struct hw_netlink *nl);
 bool hw_netlink_resolve(struct hw_netlink *nl, const struct hw_addr *source, const struct hw_addr *dest,
 			struct hw_hop *hop);
 
-/* What the listening socket saw. */
-enum hw_netlink_change {
-	HW_CHANGE_ROUTES = 1, /* a route, a neighbour, an address or an MTU: resolve again */
-	HW_CHANGE_LINKS = 2,  /* a link came, went, or went up or down: look at attachments too */
-};
-
 /* For the event loop: readable when there is something to read. */
 int hw_netlink_fd(const struct hw_netlink *nl);
-/* Reads all that is there without waiting; returns a set of hw_netlink_change (all of them after an overrun). */
-unsigned hw_netlink_read(struct hw_netlink *nl);
+/*
+ * Reads all that is there without waiting. True if a route, a neighbour, an address or a link has changed, or if
+ * something was lost: then the ways are to be resolved again, and attachments looked at.
+ */
+bool hw_netlink_read(struct hw_netlink *nl);

@@ -11,7 +11,7 @@
 /* struct hw_agent_view, counter by counter. */
 #define AGENT_COUNTERS(A) \
 	A(records,          "packets handed up by the XDP program") \
-	A(records_stale,    "... too old when read: left by an agent that died") \
+	A(records_stale,    "... too old when read: an agent died or was busy") \
 	A(flows_asked,      "flows that a search was begun for") \
 	A(flows_found,      "... and whose home was found") \
 	A(flows_nobody,     "... that nobody owned") \

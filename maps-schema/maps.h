@@ -207,7 +207,7 @@ struct hw_node_view {
 struct hw_agent_view {
 	__u64 started_ns;
 	__u64 records;            /* packets handed up by the XDP program */
-	__u64 records_stale;      /* too old when read: left by an agent that died */
+	__u64 records_stale;      /* too old when read: an agent died, or was busy for too long */
 	__u64 flows_asked;        /* flows that a search was begun for */
 	__u64 flows_found;        /* ... and whose home was found */
 	__u64 flows_nobody;       /* ... that nobody owned */

@@ -11,6 +11,17 @@ attached() {
 	[ "$(hw status "$1" -- -j | jq -r '.interfaces[].mode')" = "$2" ]
 }
 
+# The nodes meet, and what strays to b is carried home.
+b_carries() {
+	within 5 meet a b c
+	# shellcheck disable=SC2086
+	talk many -n 60 -g 0.1 $both
+	shift_to b
+	sleep 1
+	unbroken many
+	[ "$(verdict b carry_tx)" -gt 0 ]
+}
+
 @test "the next hop's MAC address changes: strays go on" {
 	local before
 	lab_up
@@ -34,13 +45,7 @@ attached() {
 	sleep 0.3
 	lab nic b add
 	within 5 attached b native
-	within 5 meet a b c
-	# shellcheck disable=SC2086
-	talk many -n 60 -g 0.1 $both
-	shift_to b
-	sleep 1
-	unbroken many
-	[ "$(verdict b carry_tx)" -gt 0 ]
+	b_carries
 }
 
 @test "unload leaves no pin, program, link or qdisc" {
@@ -88,11 +93,5 @@ attached() {
 	lab exec b xdp-loader load -m native -p "$dir/b/bpf/homeward" uplink "$root/build/ingress.bpf.o" -n hw_ingress
 	hw load a c
 	hw agent start a b c
-	within 5 meet a b c
-	# shellcheck disable=SC2086
-	talk many -n 60 -g 0.1 $both
-	shift_to b
-	sleep 1
-	unbroken many
-	[ "$(verdict b carry_tx)" -gt 0 ]
+	b_carries
 }
