@@ -19,8 +19,8 @@ static const struct hw_verb verbs[] = {
 	  "egress a tc program that lowers the MSS of SYN-ACKs, so that strays fit; fills\n"
 	  "the maps under the pin path from the config, and exits. The data path works from\n"
 	  "then on; run `homeward agent` beside it, so that unknown strays are asked about.\n"
-	  "Loading again replaces the program in place, without losing a packet, and takes\n"
-	  "over a changed config.\n"
+	  "Loading again replaces the programs in place, without losing a packet. It takes\n"
+	  "over a changed config too, unless an agent runs: that one does so on SIGHUP.\n"
 	  "\n"
 	  "Another XDP program on a NIC is never replaced: the error names it. --chain puts\n"
 	  "homeward beside it, where the kernel and libxdp can.\n",
